@@ -1,0 +1,56 @@
+//! [`Backend`]: what a storage engine must do.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{
+    CheckReport, Commit, Document, DocumentFilter, DocumentPage, MessagePage, Receipt, Result, Session,
+    SessionFilter, SessionKey, SessionPage, Window,
+};
+
+/// The contract between a storage engine and the rest of SessionDB. Callers use [`Store`](crate::Store), which checks
+/// limits and scope before it asks a backend; this trait is for those who write one.
+///
+/// It has few methods and none with a default, so that no engine promises something by accident. What each method
+/// means in every case is said by [`MemoryBackend`](crate::MemoryBackend), the executable specification, and by the
+/// `conformance` tests, which every engine must pass.
+///
+/// Promises:
+/// - [`commit`](Backend::commit) applies all its commits or none. When it answers, they are durable as far as the
+///   engine promises. Commits to one session are in one order, and numbers are given in that order without gaps.
+/// - Dropping the future of a commit does not cancel it and does not make it happen twice.
+/// - A read sees every commit that was answered before it began, and a commit wholly or not at all.
+/// - No read touches more than its answer needs: lists and windows cost the same at the start, in the middle and at
+///   the end.
+/// - A row that cannot be read is an error that names it.
+#[async_trait]
+pub trait Backend: Send + Sync {
+    /// Applies the commits in order, all or none.
+    async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<Receipt>>;
+
+    /// The session under this key.
+    async fn session(&self, key: &SessionKey) -> Result<Option<Session>>;
+
+    /// A page of the sessions that match.
+    async fn session_list(&self, filter: &SessionFilter) -> Result<SessionPage>;
+
+    /// A part of a session's history; `None` if there is no such session.
+    async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>>;
+
+    /// One document; `None` if it or the session does not exist.
+    async fn document(&self, key: &SessionKey, collection: &str, id: &str) -> Result<Option<Document>>;
+
+    /// A page of a session's documents; `None` if there is no such session.
+    async fn document_list(&self, key: &SessionKey, filter: &DocumentFilter) -> Result<Option<DocumentPage>>;
+
+    /// Looks at everything: recounts, re-reads, compares checksums.
+    async fn check(&self) -> Result<CheckReport>;
+
+    /// Finishes what was accepted, then closes. Later calls answer [`Error::Closed`](crate::Error::Closed).
+    async fn close(&self) -> Result<()>;
+
+    /// The same store for callers that may block their thread. Its futures are ready when first polled wherever the
+    /// engine can do the work on the caller's own thread, which saves a lone caller two thread switches.
+    fn blocking(&self) -> Arc<dyn Backend>;
+}

@@ -1,0 +1,291 @@
+//! [`Commit`]: everything that changes a session, as one value.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::{
+    Error, FAMILY_DEFAULT, Json, NewDocument, NewMessage, Result, SessionKey, Time, document, limits,
+    message::{validate_id, validate_name},
+    time,
+};
+
+/// The caller's own name for a commit, unique per session, at most
+/// [`ID_BYTES_MAX`](limits::ID_BYTES_MAX) bytes. It makes the commit repeatable: the same id with the same content
+/// is answered with the first receipt, and other content is a conflict.
+pub type CommitId = String;
+
+/// A change of one session: what must hold, and what is written then. It happens as a whole or not at all.
+///
+/// A commit is a value: it can be queued, batched, retried, exported and replayed.
+///
+/// ```
+/// use sessiondb_core::{Commit, Expect, NewMessage, SessionKey, Write};
+///
+/// let key = SessionKey::new("main", "cli", "", "dm", "ann");
+/// let commit = Commit::new(key)
+///     .write(Write::open())
+///     .write(Write::Append(vec![NewMessage::new("user", "hello")]))
+///     .expect(Expect::Absent)
+///     .id("turn-1");
+/// # assert!(commit.validate().is_ok());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// The session.
+    pub key: SessionKey,
+    /// The caller's name for this commit, which makes it repeatable.
+    pub id: Option<CommitId>,
+    /// When it happened, if not now. An import gives the times of its source; what is given is kept, but
+    /// `updated_at` never goes back.
+    pub at: Option<Time>,
+    /// What must hold, or nothing is written.
+    pub expect: Vec<Expect>,
+    /// What to write, in this order.
+    pub writes: Vec<Write>,
+}
+
+/// What a commit expects to find. An absent session has revision 0, head 0 and no documents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Expect {
+    /// There is no session under this key.
+    Absent,
+    /// The session is at this revision.
+    State(u64),
+    /// The last message is this one.
+    Head(u64),
+    /// The document is at this revision; 0 means that it is absent.
+    Document {
+        /// The document's collection.
+        collection: String,
+        /// The document's id.
+        id: String,
+        /// Its revision.
+        revision: u64,
+    },
+}
+
+/// One change. Every write but [`Open`](Write::Open) needs the session to exist, opened before or by an earlier write
+/// of the same commit; otherwise the commit is [`Error::NotFound`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Write {
+    /// Opens the session if there is none. If there is one, nothing changes; if it is of another family than the
+    /// one named, that is a conflict.
+    Open(Opening),
+    /// Appends messages, in this order. Appends commute with everything: the session's revision stays.
+    Append(Vec<NewMessage>),
+    /// Sets the status: not empty, at most [`NAME_BYTES_MAX`](limits::NAME_BYTES_MAX) bytes.
+    SetStatus(String),
+    /// Replaces the metadata: a JSON object, at most [`METADATA_BYTES_MAX`](limits::METADATA_BYTES_MAX) bytes.
+    SetMetadata(Json),
+    /// Sets the count of tokens used.
+    SetTokens(u64),
+    /// Adds to the count of tokens used. Additions commute with everything: the session's revision stays.
+    AddTokens(u64),
+    /// Puts a document, new or in place of the one with its collection and id.
+    PutDocument(NewDocument),
+    /// Changes a document's body by a merge patch (RFC 7396); an absent one is made from the patch.
+    PatchDocument {
+        /// The document's collection.
+        collection: String,
+        /// The document's id.
+        id: String,
+        /// The patch.
+        patch: Json,
+    },
+    /// Removes a document; if there is none, nothing changes.
+    RemoveDocument {
+        /// The document's collection.
+        collection: String,
+        /// The document's id.
+        id: String,
+    },
+    /// Deletes the session with all its messages and documents. It stands alone in its commit.
+    Delete,
+}
+
+/// How a session is opened.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Opening {
+    /// The family; `None` for any that exists, and [`FAMILY_DEFAULT`](crate::FAMILY_DEFAULT) for a new one.
+    pub family: Option<String>,
+    /// The status of a new session; `None` for [`STATUS_DEFAULT`](crate::STATUS_DEFAULT).
+    pub status: Option<String>,
+    /// The metadata of a new session, an object; `None` for `{}`.
+    pub metadata: Option<Json>,
+}
+
+impl Write {
+    /// Opens a plain conversation if there is no session.
+    pub fn open() -> Write {
+        Write::Open(Opening::default())
+    }
+
+    /// Opens a session of this family if there is none.
+    pub fn open_family(family: impl Into<String>) -> Write {
+        Write::Open(Opening { family: Some(family.into()), ..Opening::default() })
+    }
+
+    /// The single changes in this write.
+    fn len(&self) -> usize {
+        match self {
+            Write::Append(messages) => messages.len(),
+            _ => 1,
+        }
+    }
+
+    /// The bytes of content in this write.
+    fn bytes(&self) -> usize {
+        match self {
+            Write::Append(messages) => messages.iter().map(NewMessage::bytes).sum(),
+            Write::SetMetadata(json) => json.get().len(),
+            Write::PutDocument(document) => document.bytes(),
+            Write::PatchDocument { patch, .. } => patch.get().len(),
+            _ => 0,
+        }
+    }
+
+    fn validate(&self) -> Result<()> {
+        match self {
+            Write::Open(opening) => {
+                validate_name("family", opening.family.as_deref().unwrap_or(FAMILY_DEFAULT))?;
+                opening.status.as_deref().map_or(Ok(()), |status| validate_name("status", status))?;
+                opening.metadata.as_ref().map_or(Ok(()), validate_metadata)
+            }
+            Write::Append(messages) => messages.iter().try_for_each(NewMessage::validate),
+            Write::SetStatus(status) => validate_name("status", status),
+            Write::SetMetadata(metadata) => validate_metadata(metadata),
+            Write::SetTokens(tokens) | Write::AddTokens(tokens) if *tokens > limits::COUNT_MAX => {
+                Err(Error::Invalid("a count of tokens exceeds 63 bits".into()))
+            }
+            Write::SetTokens(_) | Write::AddTokens(_) | Write::Delete => Ok(()),
+            Write::PutDocument(document) => document.validate(),
+            Write::PatchDocument { collection, id, .. } | Write::RemoveDocument { collection, id } => {
+                document::validate_address(collection, id)
+            }
+        }
+    }
+}
+
+fn validate_metadata(metadata: &Json) -> Result<()> {
+    if !metadata.is_object() {
+        return Err(Error::Invalid("a session's metadata must be a JSON object".into()));
+    }
+    if metadata.get().len() > limits::METADATA_BYTES_MAX {
+        return Err(Error::Invalid(format!(
+            "a session's metadata has {} bytes; at most {} are allowed",
+            metadata.get().len(),
+            limits::METADATA_BYTES_MAX
+        )));
+    }
+    Ok(())
+}
+
+impl Commit {
+    /// A commit that writes nothing yet.
+    pub fn new(key: SessionKey) -> Commit {
+        Commit { key, id: None, at: None, expect: Vec::new(), writes: Vec::new() }
+    }
+
+    /// With one more write.
+    pub fn write(mut self, write: Write) -> Commit {
+        self.writes.push(write);
+        self
+    }
+
+    /// With one more expectation.
+    pub fn expect(mut self, expect: Expect) -> Commit {
+        self.expect.push(expect);
+        self
+    }
+
+    /// With a name that makes it repeatable.
+    pub fn id(mut self, id: impl Into<CommitId>) -> Commit {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// As of this moment.
+    pub fn at(mut self, at: Time) -> Commit {
+        self.at = Some(at);
+        self
+    }
+
+    /// Whether the store accepts this commit at all, whatever it holds.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], saying what is wrong or which limit is exceeded.
+    pub fn validate(&self) -> Result<()> {
+        self.key.validate()?;
+        self.id.as_deref().map_or(Ok(()), |id| validate_id("commit id", id))?;
+        self.at.map_or(Ok(()), time::validate)?;
+        if self.writes.contains(&Write::Delete) && self.writes.len() > 1 {
+            return Err(Error::Invalid("a delete stands alone in its commit".into()));
+        }
+        for expect in &self.expect {
+            match expect {
+                Expect::Document { collection, id, .. } => document::validate_address(collection, id)?,
+                Expect::Absent | Expect::State(_) | Expect::Head(_) => {}
+            }
+        }
+        self.writes.iter().try_for_each(Write::validate)
+    }
+
+    /// What stands for the commit's content when an id comes again: XXH3 (128 bits) of all of it.
+    pub fn digest(&self) -> [u8; 16] {
+        struct Hashing(Xxh3);
+        impl io::Write for Hashing {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.update(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut hashing = Hashing(Xxh3::new());
+        // Only JSON that was validated goes in, and the writer never fails.
+        let written = serde_json::to_writer(&mut hashing, self);
+        debug_assert!(written.is_ok(), "{written:?}");
+        hashing.0.digest128().to_be_bytes()
+    }
+}
+
+/// Whether the store accepts these commits in one call.
+///
+/// # Errors
+/// [`Error::Invalid`], saying what is wrong or which limit is exceeded.
+pub(crate) fn validate_all(commits: &[Commit]) -> Result<()> {
+    commits.iter().try_for_each(Commit::validate)?;
+    let writes = || commits.iter().flat_map(|commit| &commit.writes);
+    let (count, bytes): (usize, usize) = (writes().map(Write::len).sum(), writes().map(Write::bytes).sum());
+    if count.max(commits.len()) > limits::COMMIT_WRITES_MAX {
+        return Err(Error::Invalid(format!(
+            "a call of commit has {} changes; at most {} are allowed",
+            count.max(commits.len()),
+            limits::COMMIT_WRITES_MAX
+        )));
+    }
+    if bytes > limits::COMMIT_BYTES_MAX {
+        return Err(Error::Invalid(format!(
+            "a call of commit has {bytes} bytes; at most {} are allowed",
+            limits::COMMIT_BYTES_MAX
+        )));
+    }
+    Ok(())
+}
+
+/// What a commit did. When the store hands it out, the commit is durable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The session.
+    pub key: SessionKey,
+    /// The session's revision after the commit; after a delete, the revision it had.
+    pub revision: u64,
+    /// The sequence number of each message in the commit's appends, in order. A message that was in the session
+    /// already (the same `message_id` and content) has the number it had.
+    pub seqs: Vec<u64>,
+    /// True if a commit with this id had happened before: this is its receipt, and nothing was written now.
+    pub replayed: bool,
+}

@@ -1,0 +1,226 @@
+//! [`SessionKey`]: the five-part address of a session, and its text form.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result, limits};
+
+/// The address of a session: who talks to whom, and where.
+///
+/// The five parts are the ones every chat system has in some shape (an agent, a channel, the account it uses there,
+/// the kind of the other side and its id). They are stored byte for byte: nothing is trimmed, folded or lower-cased,
+/// so two ids that differ only in case are two sessions. An empty part is legal.
+///
+/// A part has at most [`KEY_PART_BYTES_MAX`](limits::KEY_PART_BYTES_MAX) bytes, all five at most
+/// [`KEY_BYTES_MAX`](limits::KEY_BYTES_MAX). NUL is refused, and so is a part that begins with `~`: those addresses
+/// are the store's own.
+///
+/// # Text form
+///
+/// `Display` and `FromStr` give and take the canonical text: the parts joined by `:`. Inside a part, the characters
+/// `:` `=` `/` `%` `?` `#` `\`, space and control characters are written as `=HH`, one for each byte in hexadecimal.
+/// The text has neither `%` nor `/`, so it can stand in a URL's path as it is, and parses back to the same key.
+///
+/// ```
+/// use sessiondb_core::SessionKey;
+///
+/// let key = SessionKey::new("main", "matrix", "bot", "dm", "@ann:example.org");
+/// assert_eq!(key.to_string(), "main:matrix:bot:dm:@ann=3Aexample.org");
+/// assert_eq!(key.to_string().parse(), Ok(key));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SessionKey {
+    /// Which agent owns the session.
+    pub agent_id: String,
+    /// The kind of channel: `discord`, `slack`, `cli`, or the system a transcript was imported from.
+    pub channel: String,
+    /// The agent's own account on that channel; a project or workspace where there are no accounts.
+    pub account_id: String,
+    /// What the other side is: `dm`, `group`, `session`, … An open vocabulary.
+    pub peer_kind: String,
+    /// The other side's id.
+    pub peer_id: String,
+}
+
+/// The names of a key's parts, in order.
+pub const KEY_PARTS: [&str; 5] = ["agent_id", "channel", "account_id", "peer_kind", "peer_id"];
+
+impl SessionKey {
+    /// A key of these five parts. Whether the store accepts them is decided when it is used.
+    pub fn new(
+        agent_id: impl Into<String>,
+        channel: impl Into<String>,
+        account_id: impl Into<String>,
+        peer_kind: impl Into<String>,
+        peer_id: impl Into<String>,
+    ) -> SessionKey {
+        SessionKey {
+            agent_id: agent_id.into(),
+            channel: channel.into(),
+            account_id: account_id.into(),
+            peer_kind: peer_kind.into(),
+            peer_id: peer_id.into(),
+        }
+    }
+
+    /// The five parts in order.
+    pub fn parts(&self) -> [&str; 5] {
+        [&self.agent_id, &self.channel, &self.account_id, &self.peer_kind, &self.peer_id]
+    }
+
+    /// Whether the store accepts this key.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] that names the part: too long, with a NUL, or beginning with the reserved `~`.
+    pub fn validate(&self) -> Result<()> {
+        for (name, part) in KEY_PARTS.into_iter().zip(self.parts()) {
+            if part.len() > limits::KEY_PART_BYTES_MAX {
+                return Err(Error::Invalid(format!(
+                    "the key's {name} has {} bytes; at most {} are allowed",
+                    part.len(),
+                    limits::KEY_PART_BYTES_MAX
+                )));
+            }
+            if part.contains('\0') {
+                return Err(Error::Invalid(format!("the key's {name} contains a NUL character")));
+            }
+            if part.starts_with('~') {
+                return Err(Error::Invalid(format!(
+                    "the key's {name} begins with '~'; those addresses are reserved for the store itself"
+                )));
+            }
+        }
+        let bytes: usize = self.parts().iter().map(|part| part.len()).sum();
+        if bytes > limits::KEY_BYTES_MAX {
+            return Err(Error::Invalid(format!(
+                "the key has {bytes} bytes in all; at most {} are allowed",
+                limits::KEY_BYTES_MAX
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, part) in self.parts().into_iter().enumerate() {
+            if i > 0 {
+                f.write_str(":")?;
+            }
+            write_part(f, part)?;
+        }
+        Ok(())
+    }
+}
+
+/// One part of a key in canonical text: itself, with what must be escaped escaped.
+pub(crate) fn write_part(f: &mut fmt::Formatter<'_>, part: &str) -> fmt::Result {
+    let mut plain_from = 0;
+    for (at, c) in part.char_indices() {
+        if !matches!(c, ':' | '=' | '/' | '%' | '?' | '#' | '\\' | ' ') && !c.is_control() {
+            continue;
+        }
+        f.write_str(&part[plain_from..at])?;
+        plain_from = at + c.len_utf8();
+        for byte in &part.as_bytes()[at..plain_from] {
+            write!(f, "={byte:02X}")?;
+        }
+    }
+    f.write_str(&part[plain_from..])
+}
+
+impl FromStr for SessionKey {
+    type Err = Error;
+
+    /// Takes the canonical text, and also text in which characters stand that the canonical form would escape, as
+    /// long as it is clear where a part ends.
+    fn from_str(text: &str) -> Result<SessionKey> {
+        let parts = text.split(':').map(unescape).collect::<Result<Vec<String>>>()?;
+        let count = parts.len();
+        let Ok([agent_id, channel, account_id, peer_kind, peer_id]) = <[String; 5]>::try_from(parts) else {
+            return Err(Error::Invalid(format!(
+                "'{}' is not a session key: it has {count} parts where five are needed \
+                 (agent:channel:account:kind:peer; a ':' inside a part is written =3A)",
+                text.escape_debug()
+            )));
+        };
+        let key = SessionKey { agent_id, channel, account_id, peer_kind, peer_id };
+        key.validate()?;
+        Ok(key)
+    }
+}
+
+fn unescape(part: &str) -> Result<String> {
+    let bad = |why: &str| Error::Invalid(format!("'{}' is not a part of a session key: {why}", part.escape_debug()));
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        if byte != b'=' {
+            bytes.push(byte);
+            rest = tail;
+            continue;
+        }
+        let hex = tail.get(..2).filter(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+        let hex = hex.and_then(|hex| std::str::from_utf8(hex).ok());
+        let value = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(value.ok_or_else(|| bad("after '=' two hexadecimal digits must follow"))?);
+        rest = &tail[2..];
+    }
+    String::from_utf8(bytes).map_err(|_| bad("its escapes are not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn canonical_text_parses_back_and_survives_a_url(parts in proptest::collection::vec("[^\0~]{0,30}", 5)) {
+            let key = SessionKey::new(&parts[0], &parts[1], &parts[2], &parts[3], &parts[4]);
+            let text = key.to_string();
+            prop_assert!(!text.contains(['/', '%', '?', '#', '\\', ' ']));
+            prop_assert!(!text.chars().any(char::is_control));
+            prop_assert_eq!(text.parse::<SessionKey>().unwrap(), key);
+        }
+
+        #[test]
+        fn any_text_is_a_key_or_an_error(text in ".{0,80}") {
+            if let Ok(key) = text.parse::<SessionKey>() {
+                prop_assert_eq!(key.to_string().parse::<SessionKey>().unwrap(), key);
+            }
+        }
+    }
+
+    /// Defect i of the upstream chat store: ids that contain the separator collided ("a:b" + "c" = "a" + "b:c").
+    #[test]
+    fn defect_i_ids_with_colons_do_not_collide() {
+        let one = SessionKey::new("a", "b:c", "d", "dm", "e").to_string();
+        let two = SessionKey::new("a:b", "c", "d", "dm", "e").to_string();
+        assert_ne!(one, two);
+    }
+
+    #[test]
+    fn what_no_key_may_contain_is_refused_by_name() {
+        let of = |peer: &str| SessionKey::new("a", "b", "c", "dm", peer).validate().map_err(|e| e.to_string());
+        assert_eq!(of("x\0y"), Err("the key's peer_id contains a NUL character".into()));
+        assert!(of("~trash").unwrap_err().contains("reserved"));
+        assert!(of(&"x".repeat(513)).unwrap_err().contains("513 bytes"));
+        assert_eq!(of(&"é".repeat(256)), Ok(()));
+        let wide = "x".repeat(500);
+        assert!(SessionKey::new(&wide, &wide, &wide, "", "").validate().is_err());
+        assert_eq!(SessionKey::new("", "", "", "", "").validate(), Ok(()));
+    }
+
+    #[test]
+    fn text_that_is_no_key_says_why() {
+        let why = |text: &str| text.parse::<SessionKey>().unwrap_err().to_string();
+        assert!(why("a:b").contains("2 parts"));
+        assert!(why("a:b:c:d:=4").contains("two hexadecimal digits"));
+        assert!(why("a:b:c:d:=+1").contains("two hexadecimal digits"));
+        assert!(why("a:b:c:d:=FF").contains("not UTF-8"));
+        assert!(why("a:b:c:d:=00").contains("NUL"));
+    }
+}

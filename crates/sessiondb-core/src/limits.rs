@@ -1,0 +1,32 @@
+//! Every limit of the store, in one place. What exceeds one is refused with [`Error::Invalid`](crate::Error::Invalid)
+//! before anything is written.
+
+/// Longest part of a [`SessionKey`](crate::SessionKey), in bytes of UTF-8.
+pub const KEY_PART_BYTES_MAX: usize = 512;
+/// Longest [`SessionKey`](crate::SessionKey): the sum of its five parts, in bytes of UTF-8.
+pub const KEY_BYTES_MAX: usize = 1024;
+/// Longest short name: a role, a status, a family, in bytes.
+pub const NAME_BYTES_MAX: usize = 64;
+/// Longest identifier: a message id, a commit id, a tool call id, a document's collection or id, in bytes.
+pub const ID_BYTES_MAX: usize = 512;
+/// Largest message: content, tool calls and attributes together, in bytes.
+pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
+/// Largest document: body and blob together, in bytes.
+pub const DOCUMENT_BYTES_MAX: usize = 16 << 20;
+/// Largest metadata of a session, in bytes.
+pub const METADATA_BYTES_MAX: usize = 1 << 20;
+/// Largest call of `commit`: the bytes of all its messages and documents together.
+pub const COMMIT_BYTES_MAX: usize = 64 << 20;
+/// Most single changes (messages and other writes) in one call of `commit`.
+pub const COMMIT_WRITES_MAX: usize = 10_000;
+/// Most tool calls that one message may open or close.
+pub const CALLS_PER_MESSAGE_MAX: usize = 1_000;
+/// Deepest nesting of arrays and objects in any JSON given to the store. What is deeper could be stored but not
+/// be read back by `serde_json::Value`, whose own limit this is.
+pub const JSON_DEPTH_MAX: usize = 127;
+/// Most items in one page: of sessions, of documents, of messages in a window.
+pub const PAGE_MAX: usize = 1_000;
+/// Items in a page when the caller does not say.
+pub const PAGE_DEFAULT: usize = 100;
+/// Largest count of tokens, and largest number of any kind: what SQLite and PostgreSQL hold in 64 signed bits.
+pub const COUNT_MAX: u64 = i64::MAX as u64;

@@ -1,0 +1,76 @@
+//! [`Scope`]: the part of the address space that a store handle may see.
+
+use std::fmt;
+
+use crate::{Error, Result, SessionKey, key};
+
+/// Fixed leading parts of the address: everything of one agent, of one agent on one channel, and so on. A store with
+/// a scope can neither read nor write, list nor count anything else.
+///
+/// ```
+/// use sessiondb_core::{Scope, SessionKey};
+///
+/// let scope = Scope::agent("support").channel("slack");
+/// assert!(scope.contains(&SessionKey::new("support", "slack", "T1", "dm", "U7")));
+/// assert!(!scope.contains(&SessionKey::new("support", "email", "", "dm", "ann")));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Scope {
+    parts: Vec<String>,
+}
+
+impl Scope {
+    /// Everything: the administrator's scope.
+    pub fn all() -> Scope {
+        Scope::default()
+    }
+
+    /// All sessions of one agent.
+    pub fn agent(agent_id: impl Into<String>) -> Scope {
+        Scope { parts: vec![agent_id.into()] }
+    }
+
+    /// Narrows the scope by its next part: after [`agent`](Scope::agent) the channel, then the account, the peer
+    /// kind, the peer. A scope of five parts is one session; it cannot be narrowed further and stays as it is.
+    pub fn narrow(mut self, part: impl Into<String>) -> Scope {
+        if self.parts.len() < key::KEY_PARTS.len() {
+            self.parts.push(part.into());
+        }
+        self
+    }
+
+    /// The scope's sessions on one channel. The same as [`narrow`](Scope::narrow), for a scope of an agent.
+    pub fn channel(self, channel: impl Into<String>) -> Scope {
+        self.narrow(channel)
+    }
+
+    /// The fixed leading parts, none for [`all`](Scope::all).
+    pub fn parts(&self) -> &[String] {
+        &self.parts
+    }
+
+    /// Whether a session with this key is inside.
+    pub fn contains(&self, key: &SessionKey) -> bool {
+        self.parts.iter().zip(key.parts()).all(|(fixed, part)| fixed == part)
+    }
+
+    /// # Errors
+    /// [`Error::OutOfScope`] if the key is not inside.
+    pub(crate) fn admit(&self, key: &SessionKey) -> Result<()> {
+        if self.contains(key) {
+            return Ok(());
+        }
+        Err(Error::OutOfScope { key: Box::new(key.clone()), scope: self.clone() })
+    }
+}
+
+impl fmt::Display for Scope {
+    /// The fixed parts as in a key's text, then `*`: `support:slack:*`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in &self.parts {
+            key::write_part(f, part)?;
+            f.write_str(":")?;
+        }
+        f.write_str("*")
+    }
+}

@@ -1,0 +1,191 @@
+//! [`Store`]: what callers use.
+
+use std::sync::Arc;
+
+use crate::{
+    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, MessagePage, NewMessage, Opening,
+    Receipt, Result, Scope, Session, SessionFilter, SessionKey, SessionPage, Window, Write, commit,
+};
+
+/// A handle to a store. It is cheap to clone; all clones are the same store.
+///
+/// Every method checks limits and [`Scope`] before the storage engine is asked.
+#[derive(Clone)]
+pub struct Store {
+    backend: Arc<dyn Backend>,
+    scope: Scope,
+}
+
+impl Store {
+    /// A handle to this engine that sees everything.
+    pub fn new(backend: Arc<dyn Backend>) -> Store {
+        Store { backend, scope: Scope::all() }
+    }
+
+    /// A handle that sees only what is inside `scope`, and inside this handle's own scope.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the scope is not within this handle's own.
+    pub fn scoped(&self, scope: Scope) -> Result<Store> {
+        if !scope.parts().starts_with(self.scope.parts()) {
+            return Err(Error::Invalid(format!("the scope {scope} is not within {}", self.scope)));
+        }
+        Ok(Store { backend: Arc::clone(&self.backend), scope })
+    }
+
+    /// What this handle may see.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The same store for callers that may block their thread; see [`Backend::blocking`].
+    pub fn for_blocking(&self) -> Store {
+        Store { backend: self.backend.blocking(), scope: self.scope.clone() }
+    }
+
+    /// Applies commits in order, all or none. When it answers, they are durable.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] and [`Error::OutOfScope`] before anything is tried; [`Error::NotFound`] for a write to a
+    /// session that nobody opened; [`Error::Conflict`] when an expectation does not hold or an id comes again with
+    /// other content; [`Error::Busy`], [`Error::Full`], [`Error::Stopped`] or [`Error::Storage`] if the store could
+    /// not write; [`Error::Unknown`] if it cannot tell whether it did.
+    pub async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<Receipt>> {
+        commits.iter().try_for_each(|commit| self.scope.admit(&commit.key))?;
+        commit::validate_all(&commits)?;
+        if commits.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.backend.commit(commits).await
+    }
+
+    /// Applies one commit; see [`commit`](Store::commit).
+    pub async fn commit_one(&self, commit: Commit) -> Result<Receipt> {
+        let receipts = self.commit(vec![commit]).await?;
+        receipts.into_iter().next().ok_or_else(|| Error::Storage("the engine gave no receipt".into()))
+    }
+
+    /// The session under this key, opened as a plain conversation if there is none.
+    ///
+    /// # Errors
+    /// As [`commit`](Store::commit).
+    pub async fn session_open(&self, key: &SessionKey) -> Result<Session> {
+        self.session_open_with(key, Opening::default()).await
+    }
+
+    /// The session under this key, opened in this way if there is none. Finding it writes nothing.
+    ///
+    /// # Errors
+    /// As [`commit`](Store::commit); a [`Conflict::Family`](crate::Conflict::Family) if it is of another family.
+    pub async fn session_open_with(&self, key: &SessionKey, opening: Opening) -> Result<Session> {
+        loop {
+            if let Some(session) = self.session(key).await?
+                && opening.family.as_ref().is_none_or(|family| *family == session.family)
+            {
+                return Ok(session);
+            }
+            // A session deleted between the two calls is opened again.
+            self.commit_one(Commit::new(key.clone()).write(Write::Open(opening.clone()))).await?;
+        }
+    }
+
+    /// The session under this key, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::OutOfScope`]; [`Error::Undecodable`] if its row is damaged; [`Error::Busy`] or [`Error::Storage`].
+    pub async fn session(&self, key: &SessionKey) -> Result<Option<Session>> {
+        self.admit(key)?;
+        self.backend.session(key).await
+    }
+
+    /// A page of the sessions that match, within the scope.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a limit or cursor that cannot be; otherwise as [`session`](Store::session).
+    pub async fn session_list(&self, filter: &SessionFilter) -> Result<SessionPage> {
+        filter.validate()?;
+        let mut filter = filter.clone();
+        for (part, fixed) in filter.key_parts_mut().into_iter().zip(self.scope.parts()) {
+            if part.as_ref().is_some_and(|part| part != fixed) {
+                return Ok(SessionPage { sessions: Vec::new(), next: None });
+            }
+            *part = Some(fixed.clone());
+        }
+        self.backend.session_list(&filter).await
+    }
+
+    /// Deletes a session with everything in it. Answers whether there was one.
+    ///
+    /// # Errors
+    /// As [`commit`](Store::commit).
+    pub async fn session_delete(&self, key: &SessionKey) -> Result<bool> {
+        match self.commit_one(Commit::new(key.clone()).write(Write::Delete)).await {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Appends messages, in this order, all or none. A session that does not exist is opened as a plain conversation.
+    ///
+    /// # Errors
+    /// As [`commit`](Store::commit).
+    pub async fn append(&self, key: &SessionKey, messages: Vec<NewMessage>) -> Result<Receipt> {
+        self.commit_one(Commit::new(key.clone()).write(Write::open()).write(Write::Append(messages))).await
+    }
+
+    /// A part of a session's history, oldest message first.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is no such session; otherwise as [`session_list`](Store::session_list).
+    pub async fn message_window(&self, key: &SessionKey, window: Window) -> Result<MessagePage> {
+        self.admit(key)?;
+        window.validate()?;
+        let page = self.backend.message_window(key, window).await?;
+        page.ok_or_else(|| Error::NotFound(Box::new(key.clone())))
+    }
+
+    /// One document, if it and the session exist.
+    ///
+    /// # Errors
+    /// As [`session`](Store::session).
+    pub async fn document(&self, key: &SessionKey, collection: &str, id: &str) -> Result<Option<Document>> {
+        self.admit(key)?;
+        self.backend.document(key, collection, id).await
+    }
+
+    /// A page of a session's documents, ordered by collection and id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is no such session; otherwise as [`session_list`](Store::session_list).
+    pub async fn document_list(&self, key: &SessionKey, filter: &DocumentFilter) -> Result<DocumentPage> {
+        self.admit(key)?;
+        filter.validate()?;
+        let page = self.backend.document_list(key, filter).await?;
+        page.ok_or_else(|| Error::NotFound(Box::new(key.clone())))
+    }
+
+    /// Looks at everything in the store: recounts, re-reads, compares checksums. Only for a handle that sees all.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a scoped handle; [`Error::Storage`] if the store cannot be read at all.
+    pub async fn check(&self) -> Result<CheckReport> {
+        if self.scope != Scope::all() {
+            return Err(Error::Invalid(format!("a check looks at the whole store; this handle sees {}", self.scope)));
+        }
+        self.backend.check().await
+    }
+
+    /// Finishes what was accepted, then closes the store for all its handles.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if the last of it could not be written.
+    pub async fn close(&self) -> Result<()> {
+        self.backend.close().await
+    }
+
+    fn admit(&self, key: &SessionKey) -> Result<()> {
+        self.scope.admit(key)?;
+        key.validate()
+    }
+}

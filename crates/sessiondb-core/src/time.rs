@@ -1,0 +1,83 @@
+//! Times as the store keeps them: UTC, whole microseconds, one width of text, so that the order of texts is the order
+//! of times.
+
+use chrono::{DateTime, Datelike, NaiveDateTime, SubsecRound, Timelike, Utc};
+
+use crate::{Error, Result};
+
+/// A moment, in UTC. The store keeps microseconds and cuts what is finer.
+pub type Time = DateTime<Utc>;
+
+/// The present moment, in the store's precision.
+pub fn now() -> Time {
+    truncate(Utc::now())
+}
+
+/// The moment without what is finer than a microsecond.
+pub fn truncate(time: Time) -> Time {
+    // A leap second is written by chrono as nanosecond 1_000_000_000 and more; the store has 60 seconds a minute.
+    let time = if time.nanosecond() >= 1_000_000_000 { time.with_nanosecond(999_999_000).unwrap_or(time) } else { time };
+    time.trunc_subsecs(6)
+}
+
+/// `2026-11-20T09:47:28.123456Z`: ISO 8601, always 27 characters.
+pub fn to_text(time: Time) -> String {
+    truncate(time).format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+/// Whether the store can keep this moment: years 0000 to 9999, which fit the fixed width.
+///
+/// # Errors
+/// [`Error::Invalid`] if not.
+pub fn validate(time: Time) -> Result<()> {
+    if (0..=9999).contains(&time.year()) {
+        return Ok(());
+    }
+    Err(Error::Invalid(format!("the time {time} is outside the years 0000 to 9999")))
+}
+
+/// Reads the store's own text, any RFC 3339 time, and what SQLite's `datetime()` writes (UTC, a space for the `T`),
+/// since rows may be inserted by hand.
+///
+/// # Errors
+/// [`Error::Invalid`] if it is none of these.
+pub fn from_text(text: &str) -> Result<Time> {
+    let parsed = DateTime::parse_from_rfc3339(text).map(|time| time.with_timezone(&Utc)).or_else(|error| {
+        NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f")
+            .or_else(|_| NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f"))
+            .map(|time| time.and_utc())
+            .map_err(|_| error)
+    });
+    match parsed {
+        Ok(time) => Ok(truncate(time)),
+        Err(_) => Err(Error::Invalid(format!("'{}' is not an ISO 8601 time", text.escape_debug()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_order_of_texts_is_the_order_of_times(a in 0_i64..253_402_300_799_999_999, b in 0_i64..253_402_300_799_999_999) {
+            let (a, b) = (DateTime::from_timestamp_micros(a).unwrap(), DateTime::from_timestamp_micros(b).unwrap());
+            prop_assert_eq!(to_text(a).cmp(&to_text(b)), a.cmp(&b));
+            prop_assert_eq!(to_text(a).len(), 27);
+            prop_assert_eq!(from_text(&to_text(a)).unwrap(), a);
+        }
+    }
+
+    #[test]
+    fn hand_written_times_are_read() {
+        let expected = "2026-02-15T10:00:00.500000Z";
+        for text in ["2026-02-15T10:00:00.5Z", "2026-02-15T12:00:00.5+02:00", "2026-02-15 10:00:00.5", expected] {
+            assert_eq!(to_text(from_text(text).unwrap()), expected);
+        }
+        assert_eq!(to_text(from_text("2026-02-15T10:00:00.123456789+00:00").unwrap()), "2026-02-15T10:00:00.123456Z");
+        assert_eq!(to_text(from_text("2016-12-31T23:59:60Z").unwrap()), "2016-12-31T23:59:59.999999Z");
+        assert!(from_text("yesterday").is_err());
+    }
+}

@@ -1,0 +1,105 @@
+//! The same store for code that is not async: one line a method.
+//!
+//! It works in any thread, inside an async runtime too (where it blocks the thread it is called on, as any file
+//! access does). A lone caller's work is done on its own thread, without a switch to another.
+//!
+//! ```
+//! use sessiondb::{NewMessage, SessionKey, Window, blocking};
+//!
+//! let store = blocking::open("memory:")?;
+//! let key = SessionKey::new("main", "cli", "", "dm", "ann");
+//! store.append(&key, vec![NewMessage::new("user", "hello")])?;
+//! assert_eq!(store.message_window(&key, Window::last(50))?.messages.len(), 1);
+//! # Ok::<(), sessiondb::Error>(())
+//! ```
+
+use pollster::block_on;
+
+use crate::{
+    CheckReport, Commit, Document, DocumentFilter, DocumentPage, MessagePage, NewMessage, Opening, Receipt, Result,
+    Scope, Session, SessionFilter, SessionKey, SessionPage, Window,
+};
+
+/// Opens a store; see [`sessiondb::open`](crate::open).
+///
+/// # Errors
+/// As [`sessiondb::open`](crate::open).
+pub fn open(url: &str) -> Result<Store> {
+    block_on(crate::open(url)).map(Store::from)
+}
+
+/// A [`Store`](crate::Store) whose methods block. Each does what the method of the same name does there, with the
+/// same errors.
+#[derive(Clone)]
+pub struct Store {
+    inner: crate::Store,
+}
+
+impl From<crate::Store> for Store {
+    fn from(store: crate::Store) -> Store {
+        Store { inner: store.for_blocking() }
+    }
+}
+
+#[expect(missing_docs, clippy::missing_errors_doc, reason = "each is the method of the same name of the async Store")]
+impl Store {
+    pub fn scoped(&self, scope: Scope) -> Result<Store> {
+        self.inner.scoped(scope).map(|inner| Store { inner })
+    }
+
+    pub fn scope(&self) -> &Scope {
+        self.inner.scope()
+    }
+
+    pub fn commit(&self, commits: Vec<Commit>) -> Result<Vec<Receipt>> {
+        block_on(self.inner.commit(commits))
+    }
+
+    pub fn commit_one(&self, commit: Commit) -> Result<Receipt> {
+        block_on(self.inner.commit_one(commit))
+    }
+
+    pub fn session_open(&self, key: &SessionKey) -> Result<Session> {
+        block_on(self.inner.session_open(key))
+    }
+
+    pub fn session_open_with(&self, key: &SessionKey, opening: Opening) -> Result<Session> {
+        block_on(self.inner.session_open_with(key, opening))
+    }
+
+    pub fn session(&self, key: &SessionKey) -> Result<Option<Session>> {
+        block_on(self.inner.session(key))
+    }
+
+    pub fn session_list(&self, filter: &SessionFilter) -> Result<SessionPage> {
+        block_on(self.inner.session_list(filter))
+    }
+
+    pub fn session_delete(&self, key: &SessionKey) -> Result<bool> {
+        block_on(self.inner.session_delete(key))
+    }
+
+    pub fn append(&self, key: &SessionKey, messages: Vec<NewMessage>) -> Result<Receipt> {
+        block_on(self.inner.append(key, messages))
+    }
+
+    pub fn message_window(&self, key: &SessionKey, window: Window) -> Result<MessagePage> {
+        block_on(self.inner.message_window(key, window))
+    }
+
+    pub fn document(&self, key: &SessionKey, collection: &str, id: &str) -> Result<Option<Document>> {
+        block_on(self.inner.document(key, collection, id))
+    }
+
+    pub fn document_list(&self, key: &SessionKey, filter: &DocumentFilter) -> Result<DocumentPage> {
+        block_on(self.inner.document_list(key, filter))
+    }
+
+    pub fn check(&self) -> Result<CheckReport> {
+        block_on(self.inner.check())
+    }
+
+    pub fn close(&self) -> Result<()> {
+        block_on(self.inner.close())
+    }
+}

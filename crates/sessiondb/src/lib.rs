@@ -1,0 +1,9 @@
+//! The session store for AI agents.
+//!
+//! To be written.
+
+pub mod blocking;
+mod open;
+
+pub use open::open;
+pub use sessiondb_core::*;
