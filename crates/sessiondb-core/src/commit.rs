@@ -232,6 +232,12 @@ impl Commit {
         self.writes.iter().try_for_each(Write::validate)
     }
 
+    /// The bytes of content in this commit, which count against
+    /// [`COMMIT_BYTES_MAX`](limits::COMMIT_BYTES_MAX).
+    pub fn bytes(&self) -> usize {
+        self.writes.iter().map(Write::bytes).sum()
+    }
+
     /// What stands for the commit's content when an id comes again: XXH3 (128 bits) of all of it.
     pub fn digest(&self) -> [u8; 16] {
         struct Hashing(Xxh3);
@@ -258,8 +264,8 @@ impl Commit {
 /// [`Error::Invalid`], saying what is wrong or which limit is exceeded.
 pub(crate) fn validate_all(commits: &[Commit]) -> Result<()> {
     commits.iter().try_for_each(Commit::validate)?;
-    let writes = || commits.iter().flat_map(|commit| &commit.writes);
-    let (count, bytes): (usize, usize) = (writes().map(Write::len).sum(), writes().map(Write::bytes).sum());
+    let count: usize = commits.iter().flat_map(|commit| &commit.writes).map(Write::len).sum();
+    let bytes: usize = commits.iter().map(Commit::bytes).sum();
     if count.max(commits.len()) > limits::COMMIT_WRITES_MAX {
         return Err(Error::Invalid(format!(
             "a call of commit has {} changes; at most {} are allowed",

@@ -47,7 +47,11 @@ impl NewDocument {
         self.body.get().len() + self.blob.as_ref().map_or(0, Vec::len)
     }
 
-    pub(crate) fn validate(&self) -> Result<()> {
+    /// Whether the store accepts this document.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it is too large, or its collection or id is empty, too long or has a NUL.
+    pub fn validate(&self) -> Result<()> {
         validate_address(&self.collection, &self.id)?;
         if self.bytes() > limits::DOCUMENT_BYTES_MAX {
             return Err(Error::Invalid(format!(

@@ -152,7 +152,9 @@ impl FromStr for SessionKey {
 }
 
 fn unescape(part: &str) -> Result<String> {
-    let bad = |why: &str| Error::Invalid(format!("'{}' is not a part of a session key: {why}", part.escape_debug()));
+    let bad = |why: &str| {
+        Error::Invalid(format!("'{}' is not a part of a session key: {why}", part.escape_debug()))
+    };
     let mut bytes = Vec::with_capacity(part.len());
     let mut rest = part.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
@@ -204,7 +206,8 @@ mod tests {
 
     #[test]
     fn what_no_key_may_contain_is_refused_by_name() {
-        let of = |peer: &str| SessionKey::new("a", "b", "c", "dm", peer).validate().map_err(|e| e.to_string());
+        let of =
+            |peer: &str| SessionKey::new("a", "b", "c", "dm", peer).validate().map_err(|e| e.to_string());
         assert_eq!(of("x\0y"), Err("the key's peer_id contains a NUL character".into()));
         assert!(of("~trash").unwrap_err().contains("reserved"));
         assert!(of(&"x".repeat(513)).unwrap_err().contains("513 bytes"));

@@ -53,7 +53,9 @@ pub use key::{KEY_PARTS, SessionKey};
 pub use memory::MemoryBackend;
 pub use message::{Message, NewMessage};
 pub use scope::Scope;
-pub use session::{Cursor, FAMILY_DEFAULT, STATUS_DEFAULT, Session, SessionFilter, SessionOrder, SessionPage};
+pub use session::{
+    Cursor, FAMILY_DEFAULT, STATUS_DEFAULT, Session, SessionFilter, SessionOrder, SessionPage,
+};
 pub use store::Store;
 pub use time::Time;
 pub use view::{LogId, Span, View};

@@ -163,7 +163,10 @@ impl Backend for MemoryBackend {
             let page: Vec<_> = matching.by_ref().take(filter.limit).collect();
             let more = matching.next().is_some();
             let next = page.last().filter(|_| more).map(|(address, _)| (*address).clone());
-            Ok(Some(DocumentPage { documents: page.into_iter().map(|(_, d)| Document::clone(d)).collect(), next }))
+            Ok(Some(DocumentPage {
+                documents: page.into_iter().map(|(_, d)| Document::clone(d)).collect(),
+                next,
+            }))
         })
     }
 
@@ -176,7 +179,10 @@ impl Backend for MemoryBackend {
                 report.messages += count;
                 report.documents += entry.documents.len() as u64;
                 if (entry.session.message_count, entry.session.log_count) != (count, count) {
-                    report.found(key, format!("has {count} messages but counts {}", entry.session.message_count));
+                    report.found(
+                        key,
+                        format!("has {count} messages but counts {}", entry.session.message_count),
+                    );
                 }
                 if entry.messages.iter().zip(1_u64..).any(|(message, seq)| message.seq != seq) {
                     report.found(key, "its messages are not numbered 1, 2, 3, …");
@@ -197,7 +203,11 @@ impl Backend for MemoryBackend {
 }
 
 fn matches(filter: &SessionFilter, session: &Session) -> bool {
-    filter.key_parts().into_iter().zip(session.key.parts()).all(|(want, part)| want.as_ref().is_none_or(|w| w == part))
+    filter
+        .key_parts()
+        .into_iter()
+        .zip(session.key.parts())
+        .all(|(want, part)| want.as_ref().is_none_or(|w| w == part))
         && filter.family.as_ref().is_none_or(|family| *family == session.family)
         && (filter.statuses.is_empty() || filter.statuses.contains(&session.status))
         && filter.created_after.is_none_or(|bound| session.created_at > bound)
@@ -216,7 +226,9 @@ impl State {
         let digest = commit.id.as_ref().map(|_| commit.digest());
 
         let before = self.sessions.get(&key);
-        let at = commit.at.map_or_else(|| before.map_or(now, |entry| entry.session.updated_at.max(now)), time::truncate);
+        let at = commit
+            .at
+            .map_or_else(|| before.map_or(now, |entry| entry.session.updated_at.max(now)), time::truncate);
         if commit.writes == [Write::Delete] {
             let entry = self.sessions.remove(&key).ok_or_else(|| Error::NotFound(Box::new(key.clone())))?;
             let (log, revision) = (entry.session.log, entry.session.revision);
@@ -227,7 +239,10 @@ impl State {
         }
 
         let touches_documents = commit.writes.iter().any(|write| {
-            matches!(write, Write::PutDocument(_) | Write::PatchDocument { .. } | Write::RemoveDocument { .. })
+            matches!(
+                write,
+                Write::PutDocument(_) | Write::PatchDocument { .. } | Write::RemoveDocument { .. }
+            )
         });
         undo.push(match before {
             None => Undo::Remove(key.clone()),
@@ -238,7 +253,8 @@ impl State {
             ),
         });
 
-        let mut done = Done { revision: before.map_or(0, |entry| entry.session.revision) + 1, ..Done::default() };
+        let mut done =
+            Done { revision: before.map_or(0, |entry| entry.session.revision) + 1, ..Done::default() };
         for write in commit.writes {
             if let Write::Open(opening) = write {
                 done.changed |= self.open(&key, opening, at)?;
@@ -280,7 +296,8 @@ impl State {
         }
         // The session may be gone because this very commit deleted it. Its digest has the key in it.
         let digest = commit.digest();
-        let mut with_id = self.answered.iter().filter(|((_, noted), answered)| noted == id && answered.digest == digest);
+        let mut with_id =
+            self.answered.iter().filter(|((_, noted), answered)| noted == id && answered.digest == digest);
         Ok(with_id.next().map(|(_, answered)| replay(answered)))
     }
 
@@ -309,7 +326,8 @@ impl State {
                 Expect::Document { collection, id, revision } => {
                     let (collection, id, expected) = (collection.clone(), id.clone(), *revision);
                     let address = (collection, id);
-                    let current = entry.and_then(|entry| entry.documents.get(&address)).map_or(0, |d| d.revision);
+                    let current =
+                        entry.and_then(|entry| entry.documents.get(&address)).map_or(0, |d| d.revision);
                     if current != expected {
                         let (collection, id) = address;
                         return refuse(Conflict::Document { collection, id, expected, current });
@@ -348,7 +366,8 @@ impl State {
             head: 0,
             view: View::whole(log),
         };
-        self.sessions.insert(key.clone(), Entry { session, messages: Vec::new(), documents: BTreeMap::new() });
+        self.sessions
+            .insert(key.clone(), Entry { session, messages: Vec::new(), documents: BTreeMap::new() });
         Ok(true)
     }
 
@@ -406,7 +425,10 @@ impl Entry {
             Write::AddTokens(tokens) => {
                 let sum = self.session.token_usage.saturating_add(tokens);
                 if sum > limits::COUNT_MAX {
-                    return Err(Error::Invalid(format!("session {}: its tokens would exceed 63 bits", self.session.key)));
+                    return Err(Error::Invalid(format!(
+                        "session {}: its tokens would exceed 63 bits",
+                        self.session.key
+                    )));
                 }
                 self.session.token_usage = sum;
                 done.changed = true;
@@ -440,7 +462,8 @@ impl Entry {
                 let old = self.documents.get(&address);
                 let (collection, id) = address.clone();
                 let body = old.map_or_else(Json::object, |old| old.body.clone()).merge_patch(&patch)?;
-                let patched = NewDocument { collection, id, body, blob: old.and_then(|old| old.blob.clone()) };
+                let patched =
+                    NewDocument { collection, id, body, blob: old.and_then(|old| old.blob.clone()) };
                 patched.validate()?;
                 return self.write(Write::PutDocument(patched), at, last_message, done);
             }
@@ -453,9 +476,16 @@ impl Entry {
         Ok(())
     }
 
-    fn append(&mut self, new: NewMessage, at: Time, last_message: &mut i64, changed: &mut bool) -> Result<u64> {
+    fn append(
+        &mut self,
+        new: NewMessage,
+        at: Time,
+        last_message: &mut i64,
+        changed: &mut bool,
+    ) -> Result<u64> {
         if let Some(id) = &new.message_id
-            && let Some(stored) = self.messages.iter().rev().find(|stored| stored.message_id.as_ref() == Some(id))
+            && let Some(stored) =
+                self.messages.iter().rev().find(|stored| stored.message_id.as_ref() == Some(id))
         {
             if new.is_same_as(stored) {
                 return Ok(stored.seq);

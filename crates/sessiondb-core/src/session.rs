@@ -250,7 +250,17 @@ mod tests {
             let cursor = Cursor { order, time: time::now(), log: LogId(42) };
             assert_eq!(cursor.to_string().parse(), Ok(cursor));
         }
-        for bad in ["", "u", "u1", "u.1", "x1.1", "u1.1.1", "u99999999999999999999.1", "é1.1", "u9223372036854775807.1"] {
+        for bad in [
+            "",
+            "u",
+            "u1",
+            "u.1",
+            "x1.1",
+            "u1.1.1",
+            "u99999999999999999999.1",
+            "é1.1",
+            "u9223372036854775807.1",
+        ] {
             assert!(bad.parse::<Cursor>().is_err(), "{bad}");
         }
     }

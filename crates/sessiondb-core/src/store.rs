@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, MessagePage, NewMessage, Opening,
-    Receipt, Result, Scope, Session, SessionFilter, SessionKey, SessionPage, Window, Write, commit,
+    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, MessagePage, NewMessage,
+    Opening, Receipt, Result, Scope, Session, SessionFilter, SessionKey, SessionPage, Window, Write, commit,
 };
 
 /// A handle to a store. It is cheap to clone; all clones are the same store.
@@ -171,7 +171,10 @@ impl Store {
     /// [`Error::Invalid`] for a scoped handle; [`Error::Storage`] if the store cannot be read at all.
     pub async fn check(&self) -> Result<CheckReport> {
         if self.scope != Scope::all() {
-            return Err(Error::Invalid(format!("a check looks at the whole store; this handle sees {}", self.scope)));
+            return Err(Error::Invalid(format!(
+                "a check looks at the whole store; this handle sees {}",
+                self.scope
+            )));
         }
         self.backend.check().await
     }

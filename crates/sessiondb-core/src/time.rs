@@ -16,7 +16,11 @@ pub fn now() -> Time {
 /// The moment without what is finer than a microsecond.
 pub fn truncate(time: Time) -> Time {
     // A leap second is written by chrono as nanosecond 1_000_000_000 and more; the store has 60 seconds a minute.
-    let time = if time.nanosecond() >= 1_000_000_000 { time.with_nanosecond(999_999_000).unwrap_or(time) } else { time };
+    let time = if time.nanosecond() >= 1_000_000_000 {
+        time.with_nanosecond(999_999_000).unwrap_or(time)
+    } else {
+        time
+    };
     time.trunc_subsecs(6)
 }
 
@@ -73,10 +77,15 @@ mod tests {
     #[test]
     fn hand_written_times_are_read() {
         let expected = "2026-02-15T10:00:00.500000Z";
-        for text in ["2026-02-15T10:00:00.5Z", "2026-02-15T12:00:00.5+02:00", "2026-02-15 10:00:00.5", expected] {
+        for text in
+            ["2026-02-15T10:00:00.5Z", "2026-02-15T12:00:00.5+02:00", "2026-02-15 10:00:00.5", expected]
+        {
             assert_eq!(to_text(from_text(text).unwrap()), expected);
         }
-        assert_eq!(to_text(from_text("2026-02-15T10:00:00.123456789+00:00").unwrap()), "2026-02-15T10:00:00.123456Z");
+        assert_eq!(
+            to_text(from_text("2026-02-15T10:00:00.123456789+00:00").unwrap()),
+            "2026-02-15T10:00:00.123456Z"
+        );
         assert_eq!(to_text(from_text("2016-12-31T23:59:60Z").unwrap()), "2016-12-31T23:59:59.999999Z");
         assert!(from_text("yesterday").is_err());
     }

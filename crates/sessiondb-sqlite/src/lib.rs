@@ -1,1 +1,193 @@
-//! To come.
+//! SessionDB's SQLite engine: one file, one writer with group commit, a pool of readers.
+//!
+//! Most programs open a store with the `sessiondb` crate. This one is for those who choose [`Options`] themselves.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use sessiondb_core::{NewMessage, SessionKey, Store};
+//! use sessiondb_sqlite::{Options, SqliteBackend};
+//!
+//! # let dir = tempfile::tempdir().unwrap();
+//! # let path = dir.path().join("sessions.db");
+//! # pollster::block_on(async {
+//! let store = Store::new(Arc::new(SqliteBackend::open(Options::new(path))?));
+//! let key = SessionKey::new("main", "cli", "", "dm", "ann");
+//! store.append(&key, vec![NewMessage::new("user", "hello")]).await?;
+//! # store.close().await
+//! # }).unwrap();
+//! ```
+//!
+//! The way of an append: [`SqliteBackend`] (this file) → `writer` (the queue, one transaction for all who wait) →
+//! `apply` (from a commit to rows). The way of a read: this file → `reader` (the pool) → `query` (the SQL) → `row`.
+//!
+//! What the file promises: an answered commit survives power loss ([`Durability::Full`]); the tables are plain rows
+//! that any SQLite shell can read (`schema.sql`); several processes may write one file.
+
+mod apply;
+mod check;
+mod connection;
+mod error;
+mod lock;
+mod migrate;
+mod options;
+mod query;
+mod reader;
+mod row;
+mod writer;
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use sessiondb_core::{
+    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, MessagePage, Receipt,
+    Result, Session, SessionFilter, SessionKey, SessionPage, Window,
+};
+use tokio::sync::oneshot;
+
+pub use migrate::SCHEMA_VERSION;
+pub use options::{Durability, Options};
+
+use crate::{connection::Role, error::Failure, reader::Readers, writer::Writer};
+
+/// A store in a SQLite file.
+#[derive(Clone)]
+pub struct SqliteBackend {
+    engine: Arc<Engine>,
+    /// Whether callers may block their thread, so that work can be done on it.
+    blocking: bool,
+}
+
+struct Engine {
+    // In this order they are dropped: a connection that closes last cleans up the log, and only the writer's may.
+    readers: Readers,
+    writer: Writer,
+}
+
+impl SqliteBackend {
+    /// Opens a store, and makes it if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::CannotOpen`], with the reason: a directory, not a database, somebody else's database, a newer
+    /// schema, no right to write, … Nothing was changed then.
+    pub fn open(options: Options) -> Result<SqliteBackend> {
+        let (path, lock, conn) = connection::open(&options, Role::Writer)?;
+        let writer = Writer::start(conn, lock)?;
+        let readers = Readers::new(Box::new(move || connection::reopen(&path, &options, Role::Reader)));
+        Ok(SqliteBackend { engine: Arc::new(Engine { readers, writer }), blocking: false })
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T> {
+        if self.blocking {
+            return self.engine.readers.read_blocking(read);
+        }
+        self.engine.readers.read(read).await
+    }
+}
+
+/// A plain connection to a store, for those who speak SQL: made like the engine's own (foreign keys on, write-ahead
+/// log, durable commits), the file created and its schema brought up to date first.
+///
+/// # Errors
+/// As [`SqliteBackend::open`].
+pub fn open_connection(path: &Path) -> Result<Connection> {
+    connection::open(&Options::new(path), Role::Guest).map(|(_, _, conn)| conn)
+}
+
+/// Brings the schema of a database up to date. On one that is there already nothing is written.
+///
+/// # Errors
+/// [`Error::CannotOpen`] if the database is somebody else's or its schema is newer; [`Error::Busy`] or
+/// [`Error::Storage`] if SQLite could not do it. A step that fails leaves the version before it.
+pub fn migrate(conn: &Connection) -> Result<()> {
+    migrate::run(conn).map_err(Error::from)
+}
+
+#[async_trait]
+impl Backend for SqliteBackend {
+    async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<Receipt>> {
+        if self.blocking {
+            return self.engine.writer.commit_blocking(commits);
+        }
+        self.engine.writer.commit(commits).await
+    }
+
+    async fn session(&self, key: &SessionKey) -> Result<Option<Session>> {
+        let key = key.clone();
+        self.read(move |conn| query::session(conn, &key)).await
+    }
+
+    async fn session_list(&self, filter: &SessionFilter) -> Result<SessionPage> {
+        let filter = filter.clone();
+        self.read(move |conn| query::session_list(conn, &filter)).await
+    }
+
+    async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>> {
+        let key = key.clone();
+        self.read(move |conn| match query::session(conn, &key)? {
+            Some(session) => query::message_window(conn, &session, window).map(Some),
+            None => Ok(None),
+        })
+        .await
+    }
+
+    async fn document(&self, key: &SessionKey, collection: &str, id: &str) -> Result<Option<Document>> {
+        let (key, collection, id) = (key.clone(), collection.to_owned(), id.to_owned());
+        self.read(move |conn| match query::session_id(conn, &key)? {
+            Some(log) => query::document(conn, log, &collection, &id),
+            None => Ok(None),
+        })
+        .await
+    }
+
+    async fn document_list(&self, key: &SessionKey, filter: &DocumentFilter) -> Result<Option<DocumentPage>> {
+        let (key, filter) = (key.clone(), filter.clone());
+        self.read(move |conn| match query::session_id(conn, &key)? {
+            Some(log) => query::document_list(conn, log, &filter).map(Some),
+            None => Ok(None),
+        })
+        .await
+    }
+
+    async fn check(&self) -> Result<CheckReport> {
+        let mut report = self
+            .read(|conn| {
+                let mut report = CheckReport::default();
+                check::file(conn, &mut report)?;
+                Ok(report)
+            })
+            .await?;
+        // A page of sessions a snapshot: one for all would keep the log from being checkpointed.
+        let mut after = Some(0);
+        while let Some(from) = after {
+            (after, report) = self
+                .read(move |conn| {
+                    let after = check::sessions(conn, from, &mut report)?;
+                    Ok((after, report))
+                })
+                .await?;
+        }
+        Ok(report)
+    }
+
+    async fn close(&self) -> Result<()> {
+        let close = |engine: &Engine| {
+            // The last connection to close cleans up the log, and that must be one that can write.
+            engine.readers.close();
+            engine.writer.close()
+        };
+        if self.blocking {
+            return close(&self.engine);
+        }
+        let (engine, (answer, receiver)) = (Arc::clone(&self.engine), oneshot::channel());
+        std::thread::spawn(move || answer.send(close(&engine)));
+        receiver.await.unwrap_or_else(|_| Err(Error::Storage("closing the store panicked".into())))
+    }
+
+    fn blocking(&self) -> Arc<dyn Backend> {
+        Arc::new(SqliteBackend { engine: Arc::clone(&self.engine), blocking: true })
+    }
+}

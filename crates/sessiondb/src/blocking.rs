@@ -16,8 +16,8 @@
 use pollster::block_on;
 
 use crate::{
-    CheckReport, Commit, Document, DocumentFilter, DocumentPage, MessagePage, NewMessage, Opening, Receipt, Result,
-    Scope, Session, SessionFilter, SessionKey, SessionPage, Window,
+    CheckReport, Commit, Document, DocumentFilter, DocumentPage, MessagePage, NewMessage, Opening, Receipt,
+    Result, Scope, Session, SessionFilter, SessionKey, SessionPage, Window,
 };
 
 /// Opens a store; see [`sessiondb::open`](crate::open).
@@ -41,7 +41,11 @@ impl From<crate::Store> for Store {
     }
 }
 
-#[expect(missing_docs, clippy::missing_errors_doc, reason = "each is the method of the same name of the async Store")]
+#[expect(
+    missing_docs,
+    clippy::missing_errors_doc,
+    reason = "each is the method of the same name of the async Store"
+)]
 impl Store {
     pub fn scoped(&self, scope: Scope) -> Result<Store> {
         self.inner.scoped(scope).map(|inner| Store { inner })

@@ -7,3 +7,5 @@ mod open;
 
 pub use open::open;
 pub use sessiondb_core::*;
+/// The SQLite engine, for those who choose its options themselves.
+pub use sessiondb_sqlite as sqlite;

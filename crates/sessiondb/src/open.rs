@@ -3,11 +3,62 @@
 use std::sync::Arc;
 
 use sessiondb_core::{Error, MemoryBackend, Result, Store};
+use sessiondb_sqlite::{Durability, Options, SqliteBackend};
 
-/// Opens the store that `url` names.
+/// Opens the store that `url` names, and makes it if it is not there.
+///
+/// | `url` | the store |
+/// |---|---|
+/// | `sessions.db`, `/var/lib/agent/sessions.db` | this SQLite file |
+/// | `sqlite:sessions.db`, `sqlite:///var/lib/agent/sessions.db` | the same; after a `?` options may stand |
+/// | `memory:` | a new store in memory, which ends with the last handle |
+///
+/// Options of a `sqlite:` address: `vfs=NAME` goes through that SQLite VFS; `durability=normal` gives up the last
+/// commits in a power cut for speed (see [`Durability`](crate::sqlite::Durability)). The path is taken as it is
+/// written, without escapes.
+///
+/// ```
+/// # pollster::block_on(async {
+/// let store = sessiondb::open("memory:").await?;
+/// assert!(store.check().await?.is_clean());
+/// # Ok::<(), sessiondb::Error>(())
+/// # }).unwrap();
+/// ```
+///
+/// # Errors
+/// [`Error::CannotOpen`], with the reason. Nothing was changed then.
 pub async fn open(url: &str) -> Result<Store> {
-    match url {
-        "memory:" => Ok(Store::new(Arc::new(MemoryBackend::new()))),
-        _ => Err(Error::CannotOpen { location: url.to_owned(), reason: "SQLite comes in a moment".into() }),
+    let cannot = |reason: String| Error::CannotOpen { location: url.to_owned(), reason };
+    if url == "memory:" {
+        return Ok(Store::new(Arc::new(MemoryBackend::new())));
     }
+    if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        return Err(cannot("this version has no PostgreSQL engine; use sqlite:PATH".into()));
+    }
+    let options = sqlite_options(url).map_err(cannot)?;
+    SqliteBackend::open(options).map(|backend| Store::new(Arc::new(backend)))
+}
+
+/// A plain path is a path, whatever characters it has; only after `sqlite:` a `?` begins options.
+fn sqlite_options(url: &str) -> Result<Options, String> {
+    let Some(address) = url.strip_prefix("sqlite:") else {
+        return if url.is_empty() { Err("the path is empty".into()) } else { Ok(Options::new(url)) };
+    };
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path == ":memory:" {
+        return Err("the address names no file; a store in memory is memory:".into());
+    }
+    let mut options = Options::new(path);
+    for option in query.split('&').filter(|option| !option.is_empty()) {
+        options = match option.split_once('=') {
+            Some(("vfs", name)) if !name.is_empty() => options.vfs(name),
+            Some(("durability", "full")) => options.durability(Durability::Full),
+            Some(("durability", "normal")) => options.durability(Durability::Normal),
+            _ => {
+                return Err(format!("'{option}' is no option; there are vfs=NAME and durability=full|normal"));
+            }
+        };
+    }
+    Ok(options)
 }

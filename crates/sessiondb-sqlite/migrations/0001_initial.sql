@@ -1,0 +1,123 @@
+-- The first schema: sessions and messages as plain rows that any SQLite shell can read, documents, and the feed of
+-- commits. Times are ISO 8601 text of one width (UTC, microseconds), so that text order is time order.
+
+CREATE TABLE sessions (
+    id             INTEGER PRIMARY KEY AUTOINCREMENT,
+    agent_id       TEXT    NOT NULL,
+    channel        TEXT    NOT NULL,
+    account_id     TEXT    NOT NULL,
+    peer_kind      TEXT    NOT NULL,
+    peer_id        TEXT    NOT NULL,
+    created_at     TEXT    NOT NULL,
+    updated_at     TEXT    NOT NULL,
+    message_count  INTEGER NOT NULL DEFAULT 0 CHECK (message_count >= 0),  -- messages in the view
+    token_usage    INTEGER NOT NULL DEFAULT 0 CHECK (token_usage >= 0),
+    metadata       TEXT    NOT NULL DEFAULT '{}' CHECK (json_type(metadata) = 'object'),
+    status         TEXT    NOT NULL DEFAULT 'active',
+    family         TEXT    NOT NULL DEFAULT 'chat',
+    state_revision INTEGER NOT NULL DEFAULT 0,  -- counts changes that do not commute
+    next_seq       INTEGER NOT NULL DEFAULT 1,  -- the number of the next message
+    log_count      INTEGER NOT NULL DEFAULT 0,  -- messages in the session's own log
+    view           TEXT,                        -- [[session id, first seq, last seq or null], …]; NULL = the whole own log
+    UNIQUE (agent_id, channel, account_id, peer_kind, peer_id)
+);
+
+-- The lists: newest or oldest first, of one agent or of all. `id` breaks ties.
+CREATE INDEX idx_sessions_agent_id      ON sessions (agent_id, updated_at DESC, id DESC);
+CREATE INDEX idx_sessions_agent_created ON sessions (agent_id, created_at DESC, id DESC);
+CREATE INDEX idx_sessions_updated_at    ON sessions (updated_at DESC, id DESC);
+CREATE INDEX idx_sessions_created_at    ON sessions (created_at DESC, id DESC);
+CREATE INDEX idx_sessions_channel       ON sessions (channel, account_id);
+CREATE INDEX idx_sessions_status        ON sessions (status);
+
+CREATE TABLE messages (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    session_id  INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    role        TEXT    NOT NULL,
+    content     TEXT    NOT NULL,  -- JSON, byte for byte as it came
+    tool_calls  TEXT,              -- JSON
+    created_at  TEXT    NOT NULL,
+    seq         INTEGER,           -- 1, 2, 3, … in the session; never NULL once a statement is done
+    message_id  TEXT,              -- the writer's own id
+    opens       TEXT,              -- JSON array of the tool call ids it makes; NULL = none
+    closes      TEXT,              -- JSON array of the tool call ids it answers; NULL = none
+    token_count INTEGER,
+    attributes  TEXT,              -- JSON object
+    checksum    INTEGER            -- XXH3 of the row; NULL in a row inserted by hand
+);
+
+CREATE UNIQUE INDEX idx_messages_session_id ON messages (session_id, seq);
+CREATE INDEX idx_messages_created_at        ON messages (session_id, created_at);
+CREATE INDEX idx_messages_message_id        ON messages (session_id, message_id) WHERE message_id IS NOT NULL;
+
+CREATE TABLE documents (
+    session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    collection TEXT    NOT NULL,
+    id         TEXT    NOT NULL,
+    body       TEXT    NOT NULL,  -- JSON, byte for byte as it came
+    blob       BLOB,
+    revision   INTEGER NOT NULL,  -- the session's state_revision that wrote it
+    updated_at TEXT    NOT NULL,
+    PRIMARY KEY (session_id, collection, id)
+);
+
+-- Every change, in order. It holds no content and outlives its session, so it has no foreign key.
+CREATE TABLE commits (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    session_id INTEGER NOT NULL,
+    revision   INTEGER NOT NULL,  -- the session's state_revision after it
+    commit_id  TEXT,              -- the caller's own id, which makes the commit repeatable
+    digest     BLOB,              -- of the commit's content, beside a commit_id
+    seqs       TEXT,              -- the receipt's message numbers: '5-9,12'; NULL = none
+    what       TEXT    NOT NULL,  -- which kinds of writes: 'open append'
+    at         TEXT    NOT NULL
+);
+
+CREATE UNIQUE INDEX idx_commits_commit_id ON commits (commit_id, session_id) WHERE commit_id IS NOT NULL;
+
+-- Rows by hand. A plain INSERT that names only (session_id, role, content, tool_calls, created_at) is numbered and
+-- counted here, its time brought to the one width; what could not be read back is refused. The engine's own rows
+-- come with their seq and pass by.
+CREATE TRIGGER messages_by_hand AFTER INSERT ON messages WHEN NEW.seq IS NULL BEGIN
+    SELECT RAISE(ABORT, 'messages.content is not JSON') WHERE NOT json_valid(NEW.content);
+    SELECT RAISE(ABORT, 'messages.tool_calls is not JSON') WHERE NOT json_valid(coalesce(NEW.tool_calls, 'null'));
+    SELECT RAISE(ABORT, 'messages.created_at is not an ISO 8601 time') WHERE strftime('%s', NEW.created_at) IS NULL;
+    UPDATE messages
+       SET seq = (SELECT next_seq FROM sessions WHERE id = NEW.session_id),
+           created_at = CASE
+               WHEN created_at GLOB '????-??-??T??:??:??.??????Z' THEN created_at
+               WHEN created_at GLOB '????-??-??T??:??:??.??????*' AND (created_at GLOB '*Z' OR created_at GLOB '*+00:00')
+                   THEN substr(created_at, 1, 26) || 'Z'
+               ELSE strftime('%Y-%m-%dT%H:%M:%f', created_at) || '000Z'
+           END
+     WHERE id = NEW.id;
+    UPDATE sessions
+       SET next_seq = next_seq + 1, log_count = log_count + 1, message_count = message_count + 1,
+           updated_at = max(updated_at, (SELECT created_at FROM messages WHERE id = NEW.id))
+     WHERE id = NEW.session_id;
+END;
+
+-- A DELETE by hand is counted too. When the session itself goes, there is nothing left to count in.
+CREATE TRIGGER messages_deleted AFTER DELETE ON messages BEGIN
+    UPDATE sessions SET log_count = log_count - 1, message_count = message_count - 1 WHERE id = OLD.session_id;
+END;
+
+CREATE TRIGGER sessions_by_hand AFTER INSERT ON sessions
+WHEN NEW.created_at NOT GLOB '????-??-??T??:??:??.??????Z' OR NEW.updated_at NOT GLOB '????-??-??T??:??:??.??????Z' BEGIN
+    SELECT RAISE(ABORT, 'sessions.created_at is not an ISO 8601 time') WHERE strftime('%s', NEW.created_at) IS NULL;
+    SELECT RAISE(ABORT, 'sessions.updated_at is not an ISO 8601 time') WHERE strftime('%s', NEW.updated_at) IS NULL;
+    UPDATE sessions
+       SET created_at = CASE
+               WHEN created_at GLOB '????-??-??T??:??:??.??????Z' THEN created_at
+               WHEN created_at GLOB '????-??-??T??:??:??.??????*' AND (created_at GLOB '*Z' OR created_at GLOB '*+00:00')
+                   THEN substr(created_at, 1, 26) || 'Z'
+               ELSE strftime('%Y-%m-%dT%H:%M:%f', created_at) || '000Z'
+           END,
+           updated_at = CASE
+               WHEN updated_at GLOB '????-??-??T??:??:??.??????Z' THEN updated_at
+               WHEN updated_at GLOB '????-??-??T??:??:??.??????*' AND (updated_at GLOB '*Z' OR updated_at GLOB '*+00:00')
+                   THEN substr(updated_at, 1, 26) || 'Z'
+               ELSE strftime('%Y-%m-%dT%H:%M:%f', updated_at) || '000Z'
+           END
+     WHERE id = NEW.id;
+END;

@@ -1,0 +1,441 @@
+//! From a [`Commit`] to rows: what a commit expects, what it writes, and the receipt. Runs inside the writer's
+//! transaction, which takes it all back if it fails.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use sessiondb_core::{
+    Commit, Conflict, Document, Error, Expect, FAMILY_DEFAULT, Json, LogId, Message, NewDocument, NewMessage,
+    Opening, Receipt, STATUS_DEFAULT, Session, SessionKey, Time, View, Write, limits, time,
+};
+
+use crate::{error::Failure, query};
+
+type Applied<T> = Result<T, Failure>;
+
+/// Applies one commit. `now` is its time if it does not bring one.
+pub(crate) fn commit(conn: &Connection, commit: &Commit, now: Time) -> Applied<Receipt> {
+    let session = query::session(conn, &commit.key)?;
+    if let Some(receipt) = answered_before(conn, commit, session.as_ref())? {
+        return Ok(receipt);
+    }
+    for expect in &commit.expect {
+        expected(conn, expect, &commit.key, session.as_ref())?;
+    }
+    let at = commit
+        .at
+        .map_or_else(|| session.as_ref().map_or(now, |session| session.updated_at.max(now)), time::truncate);
+    let mut change =
+        Change { conn, commit, at, session, seqs: Vec::new(), what: Vec::new(), logged: false, state: false };
+    for write in &commit.writes {
+        change.write(write)?;
+    }
+    change.finish()
+}
+
+/// The receipt of the commit with this id, if there was one.
+fn answered_before(
+    conn: &Connection,
+    commit: &Commit,
+    session: Option<&Session>,
+) -> Applied<Option<Receipt>> {
+    let Some(id) = &commit.id else { return Ok(None) };
+    let digest = commit.digest();
+    let noted: Option<(Vec<u8>, i64, Option<String>)> = match session {
+        Some(session) => conn
+            .prepare_cached(
+                "SELECT digest, revision, seqs FROM commits WHERE commit_id = ?1 AND session_id = ?2",
+            )?
+            .query_row(params![id, session.log.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?,
+        // The session may be gone because this very commit deleted it. Its digest has the key in it.
+        None if commit.writes == [Write::Delete] => conn
+            .prepare_cached(
+                "SELECT digest, revision, seqs FROM commits WHERE commit_id = ?1 AND digest = ?2",
+            )?
+            .query_row(params![id, digest], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?,
+        None => None,
+    };
+    let Some((noted_digest, revision, seqs)) = noted else { return Ok(None) };
+    if noted_digest != digest {
+        return Err(conflict(&commit.key, Conflict::CommitId { id: id.clone() }));
+    }
+    Ok(Some(Receipt {
+        key: commit.key.clone(),
+        revision: revision.cast_unsigned(),
+        seqs: seqs_from_text(seqs.as_deref().unwrap_or("")).map_err(|reason| Error::Undecodable {
+            row: format!("commit '{id}' of session {}", commit.key),
+            reason,
+        })?,
+        replayed: true,
+    }))
+}
+
+/// An absent session has revision 0, head 0 and no documents.
+fn expected(conn: &Connection, expect: &Expect, key: &SessionKey, session: Option<&Session>) -> Applied<()> {
+    match expect {
+        Expect::Absent => match session {
+            Some(session) => Err(conflict(key, Conflict::Exists { current: session.revision })),
+            None => Ok(()),
+        },
+        Expect::State(expected) => match session.map_or(0, |session| session.revision) {
+            current if current == *expected => Ok(()),
+            current => Err(conflict(key, Conflict::State { expected: *expected, current })),
+        },
+        Expect::Head(expected) => match session.map_or(0, |session| session.head) {
+            current if current == *expected => Ok(()),
+            current => Err(conflict(key, Conflict::Head { expected: *expected, current })),
+        },
+        Expect::Document { collection, id, revision: expected } => {
+            let document = match session {
+                Some(session) => query::document(conn, session.log, collection, id)?,
+                None => None,
+            };
+            match document.map_or(0, |document| document.revision) {
+                current if current == *expected => Ok(()),
+                current => {
+                    let (collection, id, expected) = (collection.clone(), id.clone(), *expected);
+                    Err(conflict(key, Conflict::Document { collection, id, expected, current }))
+                }
+            }
+        }
+    }
+}
+
+/// A commit half way: the session as it will be, and what was written beside it.
+struct Change<'a> {
+    conn: &'a Connection,
+    commit: &'a Commit,
+    at: Time,
+    session: Option<Session>,
+    seqs: Vec<u64>,
+    /// Which kinds of writes changed something, for the feed.
+    what: Vec<&'static str>,
+    /// Whether the log or the count of tokens grew.
+    logged: bool,
+    /// Whether the state changed, which counts the revision up.
+    state: bool,
+}
+
+impl Change<'_> {
+    fn write(&mut self, write: &Write) -> Applied<()> {
+        if let Write::Open(opening) = write {
+            return self.open(opening);
+        }
+        let Some(session) = &mut self.session else {
+            return Err(Error::NotFound(Box::new(self.commit.key.clone())).into());
+        };
+        let log = session.log;
+        match write {
+            Write::Open(_) => {}
+            Write::Append(messages) => messages.iter().try_for_each(|message| self.append(message))?,
+            Write::SetStatus(status) => {
+                session.status.clone_from(status);
+                self.changed_state("status");
+            }
+            Write::SetMetadata(metadata) => {
+                session.metadata.clone_from(metadata);
+                self.changed_state("metadata");
+            }
+            Write::SetTokens(tokens) => {
+                session.token_usage = *tokens;
+                self.changed_state("tokens");
+            }
+            Write::AddTokens(tokens) => {
+                let sum = session.token_usage.saturating_add(*tokens);
+                if sum > limits::COUNT_MAX {
+                    let message = format!("session {}: its tokens would exceed 63 bits", session.key);
+                    return Err(Error::Invalid(message).into());
+                }
+                session.token_usage = sum;
+                self.logged = true;
+                self.changed("tokens");
+            }
+            Write::PutDocument(document) => {
+                self.put(log, &document.collection, &document.id, &document.body, document.blob.as_deref())?;
+            }
+            Write::PatchDocument { collection, id, patch } => {
+                let old = query::document(self.conn, log, collection, id)?;
+                let (body, blob) =
+                    old.map_or((Json::object(), None), |Document { body, blob, .. }| (body, blob));
+                let body = body.merge_patch(patch)?;
+                let patched = NewDocument { collection: collection.clone(), id: id.clone(), body, blob };
+                patched.validate()?;
+                self.put(log, collection, id, &patched.body, patched.blob.as_deref())?;
+            }
+            Write::RemoveDocument { collection, id } => {
+                let mut statement = self.conn.prepare_cached(
+                    "DELETE FROM documents WHERE session_id = ?1 AND collection = ?2 AND id = ?3",
+                )?;
+                if statement.execute(params![log.0, collection, id])? > 0 {
+                    self.changed_state("document");
+                }
+            }
+            Write::Delete => {
+                self.conn.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([log.0])?;
+                self.changed("delete");
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, opening: &Opening) -> Applied<()> {
+        if let Some(session) = &self.session {
+            return match &opening.family {
+                Some(expected) if *expected != session.family => {
+                    let (expected, current) = (expected.clone(), session.family.clone());
+                    Err(conflict(&session.key, Conflict::Family { expected, current }))
+                }
+                _ => Ok(()),
+            };
+        }
+        let family = opening.family.as_deref().unwrap_or(FAMILY_DEFAULT);
+        let status = opening.status.as_deref().unwrap_or(STATUS_DEFAULT);
+        let metadata = opening.metadata.clone().unwrap_or_else(Json::object);
+        let [agent_id, channel, account_id, peer_kind, peer_id] = self.commit.key.parts();
+        let at = time::to_text(self.at);
+        let log = LogId(
+            self.conn
+                .prepare_cached(
+                    "INSERT INTO sessions (agent_id, channel, account_id, peer_kind, peer_id, family, status, metadata, \
+                                           created_at, updated_at) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+                )?
+                .insert(params![agent_id, channel, account_id, peer_kind, peer_id, family, status, metadata.get(), at])?,
+        );
+        self.session = Some(Session {
+            log,
+            key: self.commit.key.clone(),
+            family: family.to_owned(),
+            status: status.to_owned(),
+            metadata,
+            message_count: 0,
+            log_count: 0,
+            token_usage: 0,
+            created_at: self.at,
+            updated_at: self.at,
+            revision: 0,
+            head: 0,
+            view: View::whole(log),
+        });
+        self.changed("open");
+        Ok(())
+    }
+
+    fn append(&mut self, new: &NewMessage) -> Applied<()> {
+        let Some(session) = &mut self.session else { return Ok(()) };
+        if let Some(id) = &new.message_id
+            && let Some(stored) = query::message_by_id(self.conn, session, id)?
+        {
+            if !new.is_same_as(&stored) {
+                let conflicting = Conflict::MessageId { id: id.clone(), seq: stored.seq };
+                return Err(conflict(&session.key, conflicting));
+            }
+            self.seqs.push(stored.seq);
+            return Ok(());
+        }
+        let message = Message {
+            id: 0,
+            seq: session.head + 1,
+            role: new.role.clone(),
+            content: new.content.clone(),
+            tool_calls: new.tool_calls.clone(),
+            created_at: new.created_at.map_or(self.at, time::truncate),
+            message_id: new.message_id.clone(),
+            opens: new.opens.clone(),
+            closes: new.closes.clone(),
+            token_count: new.token_count,
+            attributes: new.attributes.clone(),
+        };
+        insert(self.conn, session.log, &message)?;
+        session.head += 1;
+        session.log_count += 1;
+        session.message_count += 1;
+        self.seqs.push(message.seq);
+        self.logged = true;
+        self.changed("append");
+        Ok(())
+    }
+
+    fn put(
+        &mut self,
+        log: LogId,
+        collection: &str,
+        id: &str,
+        body: &Json,
+        blob: Option<&[u8]>,
+    ) -> Applied<()> {
+        let revision = self.session.as_ref().map_or(0, |session| session.revision) + 1;
+        self.conn
+            .prepare_cached(
+                "INSERT INTO documents (session_id, collection, id, body, blob, revision, updated_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+                 ON CONFLICT DO UPDATE SET body = excluded.body, blob = excluded.blob, \
+                                           revision = excluded.revision, updated_at = excluded.updated_at",
+            )?
+            .execute(params![
+                log.0,
+                collection,
+                id,
+                body.get(),
+                blob,
+                revision.cast_signed(),
+                time::to_text(self.at)
+            ])?;
+        self.changed_state("document");
+        Ok(())
+    }
+
+    fn changed(&mut self, what: &'static str) {
+        if self.what.last() != Some(&what) && !self.what.contains(&what) {
+            self.what.push(what);
+        }
+    }
+
+    fn changed_state(&mut self, what: &'static str) {
+        self.state = true;
+        self.changed(what);
+    }
+
+    /// Writes the session's own row and the feed's, and answers.
+    fn finish(self) -> Applied<Receipt> {
+        let key = self.commit.key.clone();
+        let Some(mut session) = self.session else {
+            // Nothing was written to a session that does not exist: expectations alone.
+            return Ok(Receipt { key, revision: 0, seqs: Vec::new(), replayed: false });
+        };
+        session.revision += u64::from(self.state);
+        session.updated_at = session.updated_at.max(self.at);
+        let updated_at = time::to_text(session.updated_at);
+        if self.state {
+            self.conn
+                .prepare_cached(
+                    "UPDATE sessions SET status = ?2, metadata = ?3, state_revision = ?4, token_usage = ?5, \
+                                         next_seq = ?6, log_count = ?7, message_count = ?8, updated_at = ?9 \
+                     WHERE id = ?1",
+                )?
+                .execute(params![
+                    session.log.0,
+                    session.status,
+                    session.metadata.get(),
+                    session.revision.cast_signed(),
+                    session.token_usage.cast_signed(),
+                    session.head.cast_signed() + 1,
+                    session.log_count.cast_signed(),
+                    session.message_count.cast_signed(),
+                    updated_at
+                ])?;
+        } else if self.logged {
+            // The commoner case, which spares the index on status.
+            self.conn
+                .prepare_cached(
+                    "UPDATE sessions SET token_usage = ?2, next_seq = ?3, log_count = ?4, message_count = ?5, \
+                                         updated_at = ?6 \
+                     WHERE id = ?1",
+                )?
+                .execute(params![
+                    session.log.0,
+                    session.token_usage.cast_signed(),
+                    session.head.cast_signed() + 1,
+                    session.log_count.cast_signed(),
+                    session.message_count.cast_signed(),
+                    updated_at
+                ])?;
+        }
+        if !self.what.is_empty() || self.commit.id.is_some() {
+            let seqs = (!self.seqs.is_empty()).then(|| seqs_to_text(&self.seqs));
+            let digest = self.commit.id.as_ref().map(|_| self.commit.digest());
+            self.conn
+                .prepare_cached(
+                    "INSERT INTO commits (session_id, revision, commit_id, digest, seqs, what, at) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                )?
+                .execute(params![
+                    session.log.0,
+                    session.revision.cast_signed(),
+                    self.commit.id,
+                    digest,
+                    seqs,
+                    self.what.join(" "),
+                    time::to_text(self.at)
+                ])?;
+        }
+        Ok(Receipt { key, revision: session.revision, seqs: self.seqs, replayed: false })
+    }
+}
+
+fn insert(conn: &Connection, log: LogId, message: &Message) -> Applied<()> {
+    let calls = |calls: &[String]| {
+        if calls.is_empty() { Ok(None) } else { Json::from_value(calls).map(|json| Some(json.to_string())) }
+    };
+    conn.prepare_cached(
+        "INSERT INTO messages (session_id, role, content, tool_calls, created_at, seq, message_id, opens, closes, \
+                               token_count, attributes, checksum) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+    )?
+    .execute(params![
+        log.0,
+        message.role,
+        message.content.get(),
+        message.tool_calls.as_ref().map(Json::get),
+        time::to_text(message.created_at),
+        message.seq.cast_signed(),
+        message.message_id,
+        calls(&message.opens)?,
+        calls(&message.closes)?,
+        message.token_count.map(u64::cast_signed),
+        message.attributes.as_ref().map(Json::get),
+        message.checksum(),
+    ])?;
+    Ok(())
+}
+
+fn conflict(key: &SessionKey, conflict: Conflict) -> Failure {
+    Error::Conflict { key: Box::new(key.clone()), conflict }.into()
+}
+
+/// `5-9,12`: runs of numbers that follow each other, in the order given.
+fn seqs_to_text(seqs: &[u64]) -> String {
+    let runs = seqs.chunk_by(|a, b| a + 1 == *b).map(|run| match run {
+        [one] => one.to_string(),
+        [first, .., last] => format!("{first}-{last}"),
+        [] => String::new(),
+    });
+    runs.collect::<Vec<_>>().join(",")
+}
+
+fn seqs_from_text(text: &str) -> Result<Vec<u64>, String> {
+    let number =
+        |n: &str| n.parse::<u64>().map_err(|_| format!("column seqs: '{text}' is not a list of numbers"));
+    let mut seqs = Vec::new();
+    for run in text.split(',').filter(|run| !run.is_empty()) {
+        let (first, last) = run.split_once('-').unwrap_or((run, run));
+        let (first, last) = (number(first)?, number(last)?);
+        if last < first || (last - first) as usize >= limits::COMMIT_WRITES_MAX {
+            return Err(format!("column seqs: '{text}' has a run of impossible length"));
+        }
+        seqs.extend(first..=last);
+    }
+    Ok(seqs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_numbers_are_kept_in_runs_and_in_order() {
+        for (seqs, text) in [
+            (vec![], ""),
+            (vec![7], "7"),
+            (vec![5, 6, 7, 8, 9], "5-9"),
+            (vec![9, 3, 10, 11], "9,3,10-11"),
+            (vec![2, 2], "2,2"),
+        ] {
+            assert_eq!(seqs_to_text(&seqs), text);
+            assert_eq!(seqs_from_text(text).unwrap(), seqs);
+        }
+        for bad in ["x", "1-", "3-1", "1-99999999"] {
+            assert!(seqs_from_text(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Looking at everything: SQLite's own checks, then every count, number, checksum and text again.
+
+use rusqlite::{Connection, params};
+use sessiondb_core::{CheckReport, Json, Message, Session};
+
+use crate::{
+    error::Failure,
+    row::{self, DOCUMENT_COLUMNS, MESSAGE_COLUMNS, SESSION_COLUMNS},
+};
+
+/// Sessions, messages or documents looked at in one go.
+const PAGE: i64 = 500;
+
+/// What SQLite itself finds wrong with the file.
+pub(crate) fn file(conn: &Connection, report: &mut CheckReport) -> Result<(), Failure> {
+    let mut statement = conn.prepare("PRAGMA integrity_check")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let text: String = row.get(0)?;
+        if text != "ok" {
+            report.found("the file", text);
+        }
+    }
+    let mut statement = conn.prepare("PRAGMA foreign_key_check")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (table, id): (String, Option<i64>) = (row.get(0)?, row.get(1)?);
+        report
+            .found(format!("row {} of {table}", id.unwrap_or(0)), "belongs to a session that does not exist");
+    }
+    Ok(())
+}
+
+/// The next sessions after this row id; answers the last row id looked at, `None` at the end.
+pub(crate) fn sessions(
+    conn: &Connection,
+    after: i64,
+    report: &mut CheckReport,
+) -> Result<Option<i64>, Failure> {
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {SESSION_COLUMNS} FROM sessions WHERE id > ?1 ORDER BY id LIMIT ?2"
+    ))?;
+    let mut rows = statement.query(params![after, PAGE])?;
+    let mut last = None;
+    while let Some(row) = rows.next()? {
+        last = Some(row.get(0)?);
+        report.sessions += 1;
+        match row::session(row) {
+            Ok(session) => self::session(conn, &session, report)?,
+            Err(Failure::Store(error)) => report.found("a session", error),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(last)
+}
+
+fn session(conn: &Connection, session: &Session, report: &mut CheckReport) -> Result<(), Failure> {
+    let at = session.key.to_string();
+    if let Err(error) = session.key.validate() {
+        report.found(&at, error);
+    }
+    if let Err(error) = Json::parse(session.metadata.get()) {
+        report.found(&at, format!("its metadata is {error}"));
+    }
+    let messages = messages(conn, session, &at, report)?;
+    if messages.count != session.log_count {
+        report
+            .found(&at, format!("its log has {} messages but counts {}", messages.count, session.log_count));
+    }
+    if messages.last > session.head {
+        report.found(&at, format!("message {} stands after {}, its head", messages.last, session.head));
+    }
+    let mut visible = 0;
+    for span in session.view.spans() {
+        let last = span.last.map_or(i64::MAX, u64::cast_signed);
+        let count: i64 = conn
+            .prepare_cached("SELECT count(*) FROM messages WHERE session_id = ?1 AND seq BETWEEN ?2 AND ?3")?
+            .query_row(params![span.log.0, span.first.cast_signed(), last], |row| row.get(0))?;
+        visible += count.cast_unsigned();
+    }
+    if visible != session.message_count {
+        report.found(&at, format!("its view has {visible} messages but counts {}", session.message_count));
+    }
+    documents(conn, session, &at, report)
+}
+
+struct Messages {
+    count: u64,
+    last: u64,
+}
+
+fn messages(
+    conn: &Connection,
+    session: &Session,
+    at: &str,
+    report: &mut CheckReport,
+) -> Result<Messages, Failure> {
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {MESSAGE_COLUMNS}, checksum FROM messages WHERE session_id = ?1 ORDER BY seq"
+    ))?;
+    let mut rows = statement.query([session.log.0])?;
+    let mut found = Messages { count: 0, last: 0 };
+    while let Some(row) = rows.next()? {
+        found.count += 1;
+        report.messages += 1;
+        let message = match row::message(row) {
+            Ok(message) => message,
+            Err(Failure::Store(error)) => {
+                report.found(at, error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        found.last = found.last.max(message.seq);
+        let checksum: Option<i64> = row.get("checksum")?;
+        self::message(&message, checksum, at, report);
+    }
+    Ok(found)
+}
+
+fn message(message: &Message, checksum: Option<i64>, at: &str, report: &mut CheckReport) {
+    // A row inserted by hand has none.
+    if checksum.is_some_and(|checksum| checksum != message.checksum()) {
+        report.found(
+            at,
+            format!("message {}: its checksum does not match; it is not what was written", message.seq),
+        );
+    }
+    let texts = [("content", Some(&message.content)), ("tool_calls", message.tool_calls.as_ref())];
+    for (column, json) in texts.into_iter().chain([("attributes", message.attributes.as_ref())]) {
+        if let Some(Err(error)) = json.map(|json| Json::parse(json.get())) {
+            report.found(at, format!("message {}: its {column} is {error}", message.seq));
+        }
+    }
+}
+
+fn documents(
+    conn: &Connection,
+    session: &Session,
+    at: &str,
+    report: &mut CheckReport,
+) -> Result<(), Failure> {
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {DOCUMENT_COLUMNS} FROM documents WHERE session_id = ?1 ORDER BY collection, id"
+    ))?;
+    let mut rows = statement.query([session.log.0])?;
+    while let Some(row) = rows.next()? {
+        report.documents += 1;
+        let document = match row::document(row) {
+            Ok(document) => document,
+            Err(Failure::Store(error)) => {
+                report.found(at, error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let name = format!("document {}/{}", document.collection, document.id);
+        if let Err(error) = Json::parse(document.body.get()) {
+            report.found(at, format!("{name}: its body is {error}"));
+        }
+        if document.revision > session.revision {
+            report.found(
+                at,
+                format!("{name} is of revision {}, the session of {}", document.revision, session.revision),
+            );
+        }
+    }
+    Ok(())
+}

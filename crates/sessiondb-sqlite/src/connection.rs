@@ -1,0 +1,281 @@
+//! Opening the database: the only place where a connection is made, and where its settings are made and read back.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+};
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, MAIN_DB, OpenFlags, config::DbConfig};
+use sessiondb_core::{Error, Result};
+
+use crate::{
+    Options,
+    error::Failure,
+    lock::SideLock,
+    migrate,
+    options::{BUSY_TIMEOUT, READER_CACHE_KIB, WRITER_CACHE_KIB},
+};
+
+/// The oldest SQLite without the WAL-reset bug, which can corrupt a database that several connections write and
+/// checkpoint (<https://www.sqlite.org/wal.html#walresetbug>).
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// While a file is made or opened, no other thread of this process makes or opens one: closing the descriptor with
+/// which a new file is made drops every lock that SQLite holds on that file in this process.
+static OPENING: Mutex<()> = Mutex::new(());
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Writer,
+    Reader,
+    /// Handed out to a caller who speaks SQL.
+    Guest,
+}
+
+/// Makes sure that the file is there and ours and of today's schema. Answers the file's real path, its side lock and
+/// a connection of this role to it.
+pub(crate) fn open(options: &Options, role: Role) -> Result<(PathBuf, SideLock, Connection)> {
+    let cannot = |reason: String| Error::CannotOpen { location: options.path.display().to_string(), reason };
+    check_sqlite_version(rusqlite::version_number()).map_err(cannot)?;
+
+    let opening = OPENING.lock();
+    let path = make_file(&options.path).map_err(|e| cannot(e.to_string()))?;
+    if fs::metadata(&path).is_ok_and(|meta| meta.len() > 0) {
+        // Through a connection that cannot write, so that a file which is not ours stays as it is to the last byte.
+        let probe =
+            connect(&path, options, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|e| cannot(describe(&e)))?;
+        migrate::refuse_unless_ours(&probe).map_err(|failure| relocate(failure, &cannot))?;
+    }
+    let lock = SideLock::open(&path).map_err(|e| {
+        cannot(format!("the file beside it that queues writers, '{}-lock': {e}", path.display()))
+    })?;
+    // One process at a time: switching a new file to WAL is not waited for by SQLite.
+    let turn = lock.acquire().map_err(|e| cannot(e.to_string()))?;
+    let conn =
+        connect(&path, options, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|e| cannot(describe(&e)))?;
+    if conn.is_readonly(MAIN_DB).map_err(|e| cannot(describe(&e)))? {
+        return Err(cannot("the file is read-only for this user; a store must be writable".into()));
+    }
+    prepare(&conn).map_err(|failure| relocate(failure, &cannot))?;
+    configure(&conn, options, role).map_err(|failure| relocate(failure, &cannot))?;
+    drop(turn);
+    drop(opening);
+    Ok((path, lock, conn))
+}
+
+/// One more connection of this role to a store that [`open`] has opened.
+pub(crate) fn reopen(path: &Path, options: &Options, role: Role) -> Result<Connection, Failure> {
+    let _opening = OPENING.lock();
+    let conn = connect(path, options, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    configure(&conn, options, role)?;
+    Ok(conn)
+}
+
+fn check_sqlite_version(version: i32) -> Result<(), String> {
+    if version >= SQLITE_VERSION_MIN {
+        return Ok(());
+    }
+    Err(format!(
+        "this program was built with SQLite {version}, which can corrupt a database in WAL mode; \
+         it needs {SQLITE_VERSION_MIN} or newer"
+    ))
+}
+
+/// Makes the file, and the directories it lies in, for their owner alone; a file that is there is not touched and
+/// not even opened. What is made is synced into its directory, so that a power cut cannot take the file from under
+/// the data that was acknowledged in it.
+fn make_file(path: &Path) -> io::Result<PathBuf> {
+    let name = path.file_name().ok_or_else(|| io::Error::other("the path names no file"))?;
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    make_directory(directory)?;
+    let path = directory.canonicalize()?.join(name);
+    match path.canonicalize() {
+        Ok(real) if real.is_dir() => return Err(io::Error::other("it is a directory")),
+        // A symbolic link is followed here, so that the files beside the database have one name.
+        Ok(real) => return Ok(real),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(&path) {
+        Ok(file) => file.sync_all()?,
+        // Another process was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    sync_parent(&path)?;
+    Ok(path)
+}
+
+fn make_directory(directory: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> =
+        directory.ancestors().take_while(|d| !d.as_os_str().is_empty() && !d.exists()).collect();
+    for directory in missing.into_iter().rev() {
+        let mut builder = DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        match builder.create(directory) {
+            Ok(()) => sync_parent(directory)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Directories can be synced on Unix only; elsewhere the file system does it by itself.
+    if cfg!(unix) { File::open(parent)?.sync_all() } else { Ok(()) }
+}
+
+fn connect(path: &Path, options: &Options, access: OpenFlags) -> rusqlite::Result<Connection> {
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let conn = match &options.vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str())?,
+        None => Connection::open_with_flags(path, flags)?,
+    };
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(conn)
+}
+
+/// What is decided once for a file: its page size, that it can shrink, that it has a write-ahead log; then its schema.
+fn prepare(conn: &Connection) -> Result<(), Failure> {
+    if migrate::kind(conn)? == migrate::Kind::Empty {
+        conn.pragma_update(None, "page_size", 4096)?;
+        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
+    let mode: String = conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(Error::Storage(format!(
+            "the file system does not allow a write-ahead log (mode '{mode}')"
+        ))
+        .into());
+    }
+    migrate::run(conn)
+}
+
+fn configure(conn: &Connection, options: &Options, role: Role) -> Result<(), Failure> {
+    for (config, on) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+    ] {
+        conn.set_db_config(config, on)?;
+    }
+    conn.set_prepared_statement_cache_capacity(64);
+    let cache_kib = if role == Role::Reader { READER_CACHE_KIB } else { WRITER_CACHE_KIB };
+    let wanted = [
+        ("synchronous", options.durability.synchronous()),
+        ("foreign_keys", 1),
+        ("trusted_schema", 0),
+        ("cell_size_check", 1),
+        ("mmap_size", 0),
+        ("cache_size", -cache_kib),
+        ("query_only", i64::from(role == Role::Reader)),
+        // On macOS a plain fsync leaves data in the drive's own cache.
+        ("fullfsync", 1),
+        ("checkpoint_fullfsync", 1),
+    ];
+    for (pragma, value) in wanted {
+        conn.pragma_update(None, pragma, value)?;
+        // Unknown or refused pragmas are silent: what is not read back was not set.
+        let found: Option<i64> = conn.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0)).ok();
+        if found.is_some_and(|found| found != value) || (found.is_none() && pragma != "mmap_size") {
+            let found = found.map_or("nothing".into(), |found| found.to_string());
+            return Err(
+                Error::Storage(format!("SQLite did not take {pragma} = {value}: it says {found}")).into()
+            );
+        }
+    }
+    if role == Role::Writer {
+        // The writer checkpoints in its own turn, where an error has somebody to be told to.
+        let off: i64 = conn.pragma_update_and_check(None, "wal_autocheckpoint", 0, |row| row.get(0))?;
+        debug_assert_eq!(off, 0);
+    }
+    Ok(())
+}
+
+fn describe(error: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode;
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => "the file is not a SQLite database; nothing was changed".into(),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
+            format!("{error} (is the file, and the directory it lies in, writable for this user?)")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// What went wrong while opening, told of the file that was to be opened.
+fn relocate(failure: Failure, cannot: &dyn Fn(String) -> Error) -> Error {
+    match failure {
+        Failure::Sqlite(error) => cannot(describe(&error)),
+        Failure::Store(Error::CannotOpen { reason, .. }) => cannot(reason),
+        Failure::Store(error) => cannot(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sqlite_with_the_wal_reset_bug_is_refused() {
+        assert!(check_sqlite_version(3_051_002).unwrap_err().contains("3051002"));
+        assert_eq!(check_sqlite_version(3_051_003), Ok(()));
+        assert_eq!(check_sqlite_version(rusqlite::version_number()), Ok(()));
+    }
+
+    #[test]
+    fn every_setting_is_read_back_for_every_role() {
+        let dir = tempfile::tempdir().unwrap();
+        for durability in [crate::Durability::Full, crate::Durability::Normal] {
+            let options = Options::new(dir.path().join("s.db")).durability(durability);
+            let (path, _, writer) = open(&options, Role::Writer).unwrap();
+            let reader = reopen(&path, &options, Role::Reader).unwrap();
+            let get = |conn: &Connection, pragma: &str| -> i64 {
+                conn.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0)).unwrap()
+            };
+            assert_eq!(get(&writer, "synchronous"), durability.synchronous());
+            assert_eq!(get(&writer, "auto_vacuum"), 2);
+            assert_eq!(get(&writer, "wal_autocheckpoint"), 0);
+            assert_eq!(get(&reader, "query_only"), 1);
+            assert!(reader.execute("DELETE FROM sessions", []).is_err());
+            for conn in [&writer, &reader] {
+                assert_eq!(get(conn, "foreign_keys"), 1);
+                assert_eq!(get(conn, "trusted_schema"), 0);
+                assert_eq!(get(conn, "cell_size_check"), 1);
+                assert!(conn.db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE).unwrap());
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_are_the_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options::new(dir.path().join("new/deeper/s.db"));
+        let (path, _lock, conn) = open(&options, Role::Writer).unwrap();
+        conn.execute_batch("INSERT INTO commits (session_id, revision, what, at) VALUES (1, 1, '', '')")
+            .unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(path.parent().unwrap()), 0o700);
+        assert_eq!(mode(path.parent().unwrap().parent().unwrap()), 0o700);
+        for suffix in ["", "-wal", "-shm", "-lock"] {
+            assert_eq!(mode(Path::new(&format!("{}{suffix}", path.display()))), 0o600, "{suffix}");
+        }
+    }
+}

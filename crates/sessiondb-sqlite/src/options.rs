@@ -1,0 +1,76 @@
+//! [`Options`]: where the store is and what it promises.
+
+use std::{path::PathBuf, time::Duration};
+
+/// When a commit is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// What was acknowledged survives power loss: the log is synced before a commit is answered
+    /// (`synchronous=FULL`).
+    #[default]
+    Full,
+    /// What was acknowledged survives the end of the process, however it ends. A power cut may take the last commits
+    /// back, but never leaves a torn one (`synchronous=NORMAL`).
+    Normal,
+}
+
+impl Durability {
+    /// The value of `PRAGMA synchronous`.
+    pub(crate) fn synchronous(self) -> i64 {
+        match self {
+            Durability::Full => 2,
+            Durability::Normal => 1,
+        }
+    }
+}
+
+/// How to open a store.
+///
+/// ```
+/// use sessiondb_sqlite::{Durability, Options};
+///
+/// let options = Options::new("sessions.db").durability(Durability::Normal);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub(crate) path: PathBuf,
+    pub(crate) vfs: Option<String>,
+    pub(crate) durability: Durability,
+}
+
+impl Options {
+    /// The store in this file. It is made if it is not there: the file readable for its owner alone (0600), missing
+    /// directories too (0700).
+    pub fn new(path: impl Into<PathBuf>) -> Options {
+        Options { path: path.into(), vfs: None, durability: Durability::default() }
+    }
+
+    /// Through this SQLite VFS instead of the default one.
+    pub fn vfs(mut self, name: impl Into<String>) -> Options {
+        self.vfs = Some(name.into());
+        self
+    }
+
+    /// With this promise instead of [`Durability::Full`].
+    pub fn durability(mut self, durability: Durability) -> Options {
+        self.durability = durability;
+        self
+    }
+}
+
+/// How long a statement waits for another process or connection before the store answers that it is busy.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The writer checkpoints when the log has this many pages: 16 MiB.
+pub(crate) const CHECKPOINT_PAGES: i32 = 4096;
+/// While a reader keeps a checkpoint from finishing, the next is tried after this many further pages: 4 MiB.
+pub(crate) const CHECKPOINT_RETRY_PAGES: i32 = 1024;
+/// Page cache of the writer, in KiB. It holds the index pages that scattered appends touch.
+pub(crate) const WRITER_CACHE_KIB: i64 = 64 * 1024;
+/// Page cache of each reader, in KiB: SQLite's default; larger ones measured slower.
+pub(crate) const READER_CACHE_KIB: i64 = 2 * 1024;
+/// Connections that read at the same time.
+pub(crate) const READERS_MAX: usize = 4;
+/// Most calls of `commit` in one transaction of the writer.
+pub(crate) const BATCH_CALLS_MAX: usize = 1024;
+/// Most bytes of content that further calls may add to a transaction.
+pub(crate) const BATCH_BYTES_MAX: usize = 32 << 20;

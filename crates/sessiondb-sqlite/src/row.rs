@@ -1,0 +1,140 @@
+//! From rows to the model. A column that cannot be read is an error that names its row; nothing gets a default.
+
+use rusqlite::{Row, types::ValueRef};
+use sessiondb_core::{Document, Error, Json, LogId, Message, Session, SessionKey, Time, View, time};
+
+use crate::error::Failure;
+
+type Read<T> = Result<T, Failure>;
+
+/// The columns of a session, in the order that [`session`] reads them.
+pub(crate) const SESSION_COLUMNS: &str = "id, agent_id, channel, account_id, peer_kind, peer_id, family, status, \
+     metadata, message_count, log_count, token_usage, created_at, updated_at, state_revision, next_seq, view";
+
+/// The columns of a message, in the order that [`message`] reads them.
+pub(crate) const MESSAGE_COLUMNS: &str = "id, seq, role, content, tool_calls, created_at, message_id, opens, closes, \
+     token_count, attributes, session_id";
+
+/// The columns of a document, in the order that [`document`] reads them.
+pub(crate) const DOCUMENT_COLUMNS: &str = "collection, id, body, blob, revision, updated_at, session_id";
+
+pub(crate) fn session(row: &Row<'_>) -> Read<Session> {
+    let named = Named { row, table: "sessions", id: 0 };
+    let log = LogId(named.integer(0, "id")?);
+    let next_seq = named.count(15, "next_seq")?;
+    let view = match named.text_opt(16, "view")? {
+        None => View::whole(log),
+        Some(text) => View::from_text(text).map_err(|e| named.error("view", &e.to_string()))?,
+    };
+    Ok(Session {
+        log,
+        key: SessionKey {
+            agent_id: named.text(1, "agent_id")?.to_owned(),
+            channel: named.text(2, "channel")?.to_owned(),
+            account_id: named.text(3, "account_id")?.to_owned(),
+            peer_kind: named.text(4, "peer_kind")?.to_owned(),
+            peer_id: named.text(5, "peer_id")?.to_owned(),
+        },
+        family: named.text(6, "family")?.to_owned(),
+        status: named.text(7, "status")?.to_owned(),
+        metadata: Json::from_stored(named.text(8, "metadata")?),
+        message_count: named.count(9, "message_count")?,
+        log_count: named.count(10, "log_count")?,
+        token_usage: named.count(11, "token_usage")?,
+        created_at: named.time(12, "created_at")?,
+        updated_at: named.time(13, "updated_at")?,
+        revision: named.count(14, "state_revision")?,
+        head: next_seq.checked_sub(1).ok_or_else(|| named.error("next_seq", "it is 0"))?,
+        view,
+    })
+}
+
+pub(crate) fn message(row: &Row<'_>) -> Read<Message> {
+    let named = Named { row, table: "messages", id: 0 };
+    Ok(Message {
+        id: named.integer(0, "id")?,
+        seq: named.count(1, "seq")?,
+        role: named.text(2, "role")?.to_owned(),
+        content: Json::from_stored(named.text(3, "content")?),
+        tool_calls: named.text_opt(4, "tool_calls")?.map(Json::from_stored),
+        created_at: named.time(5, "created_at")?,
+        message_id: named.text_opt(6, "message_id")?.map(str::to_owned),
+        opens: named.calls(7, "opens")?,
+        closes: named.calls(8, "closes")?,
+        token_count: match named.row.get_ref(9)? {
+            ValueRef::Null => None,
+            _ => Some(named.count(9, "token_count")?),
+        },
+        attributes: named.text_opt(10, "attributes")?.map(Json::from_stored),
+    })
+}
+
+pub(crate) fn document(row: &Row<'_>) -> Read<Document> {
+    let named = Named { row, table: "documents of session", id: 6 };
+    Ok(Document {
+        collection: named.text(0, "collection")?.to_owned(),
+        id: named.text(1, "id")?.to_owned(),
+        body: Json::from_stored(named.text(2, "body")?),
+        blob: match row.get_ref(3)? {
+            ValueRef::Null => None,
+            ValueRef::Blob(bytes) => Some(bytes.to_vec()),
+            _ => return Err(named.error("blob", "it is not a blob")),
+        },
+        revision: named.count(4, "revision")?,
+        updated_at: named.time(5, "updated_at")?,
+    })
+}
+
+/// A row that knows what to call itself when a column cannot be read.
+struct Named<'a> {
+    row: &'a Row<'a>,
+    table: &'static str,
+    /// The column with the number that names the row.
+    id: usize,
+}
+
+impl Named<'_> {
+    fn error(&self, column: &str, reason: &str) -> Failure {
+        let id = self.row.get_ref(self.id).ok().and_then(|value| value.as_i64().ok());
+        let row = format!("row {} of {}", id.map_or("?".into(), |id| id.to_string()), self.table);
+        Error::Undecodable { row, reason: format!("column {column}: {reason}") }.into()
+    }
+
+    fn text(&self, index: usize, column: &str) -> Read<&str> {
+        self.text_opt(index, column)?.ok_or_else(|| self.error(column, "it is NULL"))
+    }
+
+    fn text_opt(&self, index: usize, column: &str) -> Read<Option<&str>> {
+        match self.row.get_ref(index)? {
+            ValueRef::Null => Ok(None),
+            ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => Ok(Some(text)),
+                Err(_) => Err(self.error(column, "it is not UTF-8")),
+            },
+            other => Err(self.error(column, &format!("it is {} where text belongs", other.data_type()))),
+        }
+    }
+
+    fn integer(&self, index: usize, column: &str) -> Read<i64> {
+        match self.row.get_ref(index)? {
+            ValueRef::Integer(number) => Ok(number),
+            other => {
+                Err(self.error(column, &format!("it is {} where an integer belongs", other.data_type())))
+            }
+        }
+    }
+
+    fn count(&self, index: usize, column: &str) -> Read<u64> {
+        let number = self.integer(index, column)?;
+        u64::try_from(number).map_err(|_| self.error(column, "it is negative"))
+    }
+
+    fn time(&self, index: usize, column: &str) -> Read<Time> {
+        time::from_text(self.text(index, column)?).map_err(|e| self.error(column, &e.to_string()))
+    }
+
+    fn calls(&self, index: usize, column: &str) -> Read<Vec<String>> {
+        let Some(text) = self.text_opt(index, column)? else { return Ok(Vec::new()) };
+        Json::from_stored(text).read().map_err(|e| self.error(column, &e.to_string()))
+    }
+}

@@ -1,0 +1,329 @@
+//! The writer: one connection that writes, and the queue before it.
+//!
+//! Many callers, one transaction: whoever waits while a transaction is written is written with the next one, all of
+//! them for the price of one sync (group commit). Each call has a savepoint of its own, so one that fails takes
+//! nothing from the others.
+//!
+//! A caller that may block its thread, and is alone, does the work itself: handing it to another thread would cost a
+//! lone caller more than a tenth of its speed. An async caller always hands over, since a runtime with one thread
+//! would never have two calls in the queue otherwise.
+
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicI32, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, wal::CheckpointMode};
+use sessiondb_core::{Commit, Error, Receipt, Result, time};
+use tokio::sync::oneshot;
+
+use crate::{
+    apply,
+    error::{Failure, must_stop, store_error},
+    lock::SideLock,
+    options::{BATCH_BYTES_MAX, BATCH_CALLS_MAX, CHECKPOINT_PAGES, CHECKPOINT_RETRY_PAGES},
+};
+
+type Answer = Result<Vec<Receipt>>;
+
+/// The write side of a store.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Something came into the queue, or it is closing.
+    arrived: Condvar,
+    /// Whoever holds this writes; `None` once closed.
+    engine: Mutex<Option<Engine>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    calls: VecDeque<Call>,
+    closing: bool,
+    /// The last transaction held more than one call: callers are many, so none commits for itself alone.
+    crowded: bool,
+}
+
+/// One call of `commit`.
+struct Call {
+    commits: Vec<Commit>,
+    bytes: usize,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Writer {
+    pub(crate) fn start(mut conn: Connection, lock: SideLock) -> Result<Writer> {
+        let wal_pages = Arc::new(AtomicI32::new(0));
+        let seen = Arc::clone(&wal_pages);
+        conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
+            seen.store(pages, Ordering::Relaxed);
+            Ok(())
+        }))
+        .map_err(|e| store_error(&e))?;
+        let engine = Engine { conn, lock, wal_pages, checkpoint_at: CHECKPOINT_PAGES, stopped: None };
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            arrived: Condvar::new(),
+            engine: Mutex::new(Some(engine)),
+        });
+        let own = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("sessiondb-writer".into())
+            .spawn(move || own.serve())
+            .map_err(|e| Error::Storage(format!("the writer's thread did not start: {e}")))?;
+        Ok(Writer { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Hands the commits over and waits for the answer without blocking the thread. Dropping the future changes
+    /// nothing: what was handed over is done once.
+    pub(crate) async fn commit(&self, commits: Vec<Commit>) -> Answer {
+        let answer = self.shared.hand_over(commits)?;
+        answer.await.unwrap_or_else(|_| Err(lost()))
+    }
+
+    /// Commits on this thread if nobody else is waiting, and hands over otherwise.
+    pub(crate) fn commit_blocking(&self, commits: Vec<Commit>) -> Answer {
+        if let Some(engine) = self.shared.idle_engine() {
+            return self.shared.commit_alone(engine, commits);
+        }
+        let answer = self.shared.hand_over(commits)?;
+        pollster::block_on(answer).unwrap_or_else(|_| Err(lost()))
+    }
+
+    /// Writes what is in the queue, then closes the connection. Every later call is answered [`Error::Closed`].
+    pub(crate) fn close(&self) -> Result<()> {
+        self.shared.queue.lock().closing = true;
+        self.shared.arrived.notify_all();
+        if let Some(thread) = self.thread.lock().take()
+            && thread.join().is_err()
+        {
+            return Err(Error::Storage("the writer's thread had panicked".into()));
+        }
+        let Some(engine) = self.shared.engine.lock().take() else { return Ok(()) };
+        engine.conn.close().map_err(|(_, error)| store_error(&error))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(%error, "the store did not close well");
+        }
+    }
+}
+
+fn lost() -> Error {
+    Error::Unknown("the writer ended before it answered".into())
+}
+
+impl Shared {
+    fn hand_over(&self, commits: Vec<Commit>) -> Result<oneshot::Receiver<Answer>> {
+        let (answer, receiver) = oneshot::channel();
+        let bytes = commits.iter().map(Commit::bytes).sum();
+        let mut queue = self.queue.lock();
+        if queue.closing {
+            return Err(Error::Closed);
+        }
+        queue.calls.push_back(Call { commits, bytes, answer });
+        drop(queue);
+        self.arrived.notify_one();
+        Ok(receiver)
+    }
+
+    /// The engine, if nobody has it and nobody waits for it.
+    fn idle_engine(&self) -> Option<MutexGuard<'_, Option<Engine>>> {
+        let engine = self.engine.try_lock()?;
+        let queue = self.queue.lock();
+        (queue.calls.is_empty() && !queue.crowded && !queue.closing).then_some(engine)
+    }
+
+    fn commit_alone(&self, mut engine: MutexGuard<'_, Option<Engine>>, commits: Vec<Commit>) -> Answer {
+        let Some(engine) = engine.as_mut() else { return Err(Error::Closed) };
+        let mut answers = engine.write_guarded(std::slice::from_ref(&commits));
+        engine.checkpoint_if_due();
+        answers.pop().unwrap_or_else(|| Err(lost()))
+    }
+
+    /// The writer's thread.
+    fn serve(&self) {
+        loop {
+            let mut queue = self.queue.lock();
+            while queue.calls.is_empty() {
+                if queue.closing {
+                    return;
+                }
+                self.arrived.wait(&mut queue);
+            }
+            drop(queue);
+            // The engine first and then the queue: what is taken from the queue is written next, by this thread,
+            // so that no later call can overtake it.
+            let mut engine = self.engine.lock();
+            let calls = self.take_batch();
+            let (commits, answers): (Vec<_>, Vec<_>) =
+                calls.into_iter().map(|call| (call.commits, call.answer)).unzip();
+            let Some(engine) = engine.as_mut() else { return };
+            for (answer, result) in answers.into_iter().zip(engine.write_guarded(&commits)) {
+                // A caller who has dropped its future is not there to be told.
+                let _ = answer.send(result);
+            }
+            engine.checkpoint_if_due();
+        }
+    }
+
+    fn take_batch(&self) -> Vec<Call> {
+        let mut queue = self.queue.lock();
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while let Some(call) = queue.calls.front() {
+            bytes += call.bytes;
+            if !batch.is_empty() && (bytes > BATCH_BYTES_MAX || batch.len() == BATCH_CALLS_MAX) {
+                break;
+            }
+            batch.extend(queue.calls.pop_front());
+        }
+        queue.crowded = batch.len() > 1;
+        batch
+    }
+}
+
+/// The connection that writes, and what must be known to write with it.
+struct Engine {
+    conn: Connection,
+    lock: SideLock,
+    /// Pages in the write-ahead log after the last commit.
+    wal_pages: Arc<AtomicI32>,
+    /// The next checkpoint is due when the log has this many pages.
+    checkpoint_at: i32,
+    /// Why writes are refused, after a disk error.
+    stopped: Option<String>,
+}
+
+impl Engine {
+    /// Writes each call's commits, and answers each. A panic on the way is answered too: nobody waits for ever.
+    fn write_guarded(&mut self, calls: &[Vec<Commit>]) -> Vec<Answer> {
+        match catch_unwind(AssertUnwindSafe(|| self.write(calls))) {
+            Ok(answers) => answers,
+            Err(_) => {
+                self.stopped = Some("the writer panicked".into());
+                if !self.conn.is_autocommit() {
+                    let _ = self.conn.execute_batch("ROLLBACK");
+                }
+                calls.iter().map(|_| Err(Error::Unknown("the writer panicked".into()))).collect()
+            }
+        }
+    }
+
+    fn write(&mut self, calls: &[Vec<Commit>]) -> Vec<Answer> {
+        let all = |error: Error| calls.iter().map(|_| Err(error.clone())).collect();
+        if let Some(reason) = &self.stopped {
+            return all(Error::Stopped(reason.clone()));
+        }
+        let _turn = match self.lock.acquire() {
+            Ok(turn) => turn,
+            Err(error) => return all(Error::Storage(format!("the side lock: {error}"))),
+        };
+        if let Err(error) = execute(&self.conn, "BEGIN IMMEDIATE") {
+            note_disk_error(&mut self.stopped, &error);
+            return all(store_error(&error));
+        }
+        let mut answers = Vec::with_capacity(calls.len());
+        for commits in calls {
+            match apply_call(&self.conn, commits) {
+                Ok(receipts) => answers.push(Ok(receipts)),
+                Err(failure) => {
+                    if let Failure::Sqlite(error) = &failure {
+                        note_disk_error(&mut self.stopped, error);
+                    }
+                    let error = Error::from(failure);
+                    // SQLite may have rolled back everything, and with it the calls before: a full disk does that.
+                    if self.conn.is_autocommit() {
+                        return all(error);
+                    }
+                    answers.push(Err(error));
+                }
+            }
+        }
+        if answers.iter().all(Result::is_err) {
+            if let Err(error) = execute(&self.conn, "ROLLBACK") {
+                note_disk_error(&mut self.stopped, &error);
+            }
+            return answers;
+        }
+        let Err(error) = execute(&self.conn, "COMMIT") else { return answers };
+        let error = commit_failed(&self.conn, &mut self.stopped, &error);
+        answers.into_iter().map(|answer| answer.and_then(|_| Err(error.clone()))).collect()
+    }
+
+    /// Copies the log into the database when it has grown. Passive: it takes what no reader needs and waits for
+    /// nobody; when all is copied, the next write begins the log anew. It has its own turn after the callers have
+    /// their answers, since an error here takes nothing back.
+    fn checkpoint_if_due(&mut self) {
+        let pages = self.wal_pages.load(Ordering::Relaxed);
+        if pages < self.checkpoint_at {
+            self.checkpoint_at = self.checkpoint_at.min(CHECKPOINT_PAGES.max(pages));
+            return;
+        }
+        match self.conn.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE) {
+            Ok((log, copied)) if copied >= log => self.checkpoint_at = CHECKPOINT_PAGES,
+            Ok(_) => self.checkpoint_at = pages.saturating_add(CHECKPOINT_RETRY_PAGES),
+            Err(error) => {
+                tracing::error!(%error, "the checkpoint failed");
+                self.checkpoint_at = pages.saturating_add(CHECKPOINT_RETRY_PAGES);
+                note_disk_error(&mut self.stopped, &error);
+            }
+        }
+    }
+}
+
+/// What an error from COMMIT itself means. That it is "not written" can be known for a full disk only: SQLite meets
+/// that while it writes the log, before the frame that makes the transaction count. After any other error the frames
+/// may be on the disk, and appear again when the log is next read.
+fn commit_failed(conn: &Connection, stopped: &mut Option<String>, error: &rusqlite::Error) -> Error {
+    if !conn.is_autocommit()
+        && let Err(error) = execute(conn, "ROLLBACK")
+    {
+        *stopped = Some(error.to_string());
+    }
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy) => store_error(error),
+        _ => {
+            *stopped = Some(error.to_string());
+            Error::Unknown(error.to_string())
+        }
+    }
+}
+
+/// Applies one call's commits, all or none.
+fn apply_call(conn: &Connection, commits: &[Commit]) -> Result<Vec<Receipt>, Failure> {
+    execute(conn, "SAVEPOINT call")?;
+    let now = time::now();
+    let applied =
+        commits.iter().map(|commit| apply::commit(conn, commit, now)).collect::<Result<Vec<_>, _>>();
+    if applied.is_err() && !conn.is_autocommit() {
+        execute(conn, "ROLLBACK TO call")?;
+    }
+    if !conn.is_autocommit() {
+        execute(conn, "RELEASE call")?;
+    }
+    applied
+}
+
+fn execute(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(sql)?.execute([]).map(drop)
+}
+
+fn note_disk_error(stopped: &mut Option<String>, error: &rusqlite::Error) {
+    if must_stop(error) {
+        tracing::error!(%error, "writes are refused from now on");
+        stopped.get_or_insert(error.to_string());
+    }
+}
