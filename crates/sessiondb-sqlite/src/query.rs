@@ -299,3 +299,93 @@ pub(crate) fn all<T>(
     }
     Ok(items)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use sessiondb_core::{SessionOrder, Store};
+
+    use super::*;
+    use crate::{Options, SqliteBackend, connection};
+
+    /// How SQLite would run a statement, a line a step.
+    fn plan(conn: &Connection, sql: &str) -> String {
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let unbound = vec![Value::Null; statement.parameter_count()];
+        let steps = statement.query_map(params_from_iter(unbound), |row| row.get::<_, String>(3)).unwrap();
+        steps.map(|step| format!("  {}\n", step.unwrap())).collect()
+    }
+
+    /// Each hot statement touches one range of one index, and sorts nothing. A change here is a change of speed.
+    #[test]
+    fn the_plans_of_the_hot_statements() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_, _, conn) = connection::open(&Options::new(dir.path().join("s.db")), connection::Role::Reader).unwrap();
+        let mut plans = String::new();
+        let mut add = |name: &str, sql: &str| write!(plans, "{name}\n{}", plan(&conn, sql)).unwrap();
+        add("session by key", &session_sql());
+        add("newest messages of a span", &newest_sql());
+        add("oldest messages of a span", &oldest_sql());
+        add("document", &document_sql());
+        add("documents of a collection", &document_list_sql(true));
+        add("documents of a session", &document_list_sql(false));
+        add("replay", "SELECT digest FROM commits WHERE commit_id = ?1 AND session_id = ?2");
+        add("delete a session's messages", "DELETE FROM messages WHERE session_id = ?1");
+        for order in SessionOrder::ALL {
+            let after = Some(Cursor { order, time: time::now(), log: LogId(1) });
+            let everyone = SessionFilter { order, after, ..SessionFilter::default() };
+            let statuses = vec!["active".to_owned()];
+            let agent = SessionFilter { agent_id: Some("a".into()), family: Some("chat".into()), statuses, ..everyone.clone() };
+            let channel = SessionFilter { channel: Some("c".into()), ..agent.clone() };
+            let updated = SessionFilter { updated_after: Some(time::now()), ..agent.clone() };
+            for (name, filter) in [("all", everyone), ("agent", agent), ("agent and channel", channel), ("agent and time", updated)] {
+                add(&format!("list of {name}, {order:?}"), &session_list_sql(&filter).0);
+            }
+        }
+        assert!(!plans.contains("TEMP B-TREE"), "nothing is sorted:\n{plans}");
+        insta::assert_snapshot!(plans);
+    }
+
+    /// Views of several spans come with compaction and forks. Reading them is here already, and is tested with views
+    /// written by hand.
+    #[test]
+    fn a_window_crosses_the_spans_of_a_view() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.db");
+        pollster::block_on(async {
+            let store = Store::new(std::sync::Arc::new(SqliteBackend::open(Options::new(&path)).unwrap()));
+            let [parent, child] = ["parent", "child"].map(|peer| SessionKey::new("a", "c", "", "dm", peer));
+            let said = |texts: std::ops::RangeInclusive<u32>| {
+                texts.map(|n| sessiondb_core::NewMessage::new("user", n.to_string())).collect::<Vec<_>>()
+            };
+            store.append(&parent, said(1..=10)).await.unwrap();
+            store.append(&child, said(11..=14)).await.unwrap();
+            // The child reads 9 and 10 of the parent, then 3 to 5, then its own from its second message on.
+            let conn = crate::open_connection(&path).unwrap();
+            conn.execute("UPDATE sessions SET view = '[[1,9,10],[1,3,5],[2,2,null]]', message_count = 8 WHERE id = 2", [])
+                .unwrap();
+            // Numbers within a view occur once: the child's own go on where the parent's end.
+            conn.execute("UPDATE messages SET seq = seq + 10, checksum = NULL WHERE session_id = 2", []).unwrap();
+            conn.execute_batch(
+                "UPDATE sessions SET view = '[[1,9,10],[1,3,5],[2,12,null]]', next_seq = 15 WHERE id = 2",
+            )
+            .unwrap();
+            let read = async |window| {
+                let page = store.message_window(&child, window).await.unwrap();
+                let seqs: Vec<u64> = page.messages.iter().map(|message| message.seq).collect();
+                (seqs, page.has_earlier, page.has_later)
+            };
+            assert_eq!(read(Window::last(100)).await, (vec![9, 10, 3, 4, 5, 12, 13, 14], false, false));
+            assert_eq!(read(Window::last(4)).await, (vec![5, 12, 13, 14], true, false));
+            assert_eq!(read(Window::before(12, 2)).await, (vec![4, 5], true, true));
+            assert_eq!(read(Window::before(3, 9)).await, (vec![9, 10], false, true));
+            assert_eq!(read(Window::before(9, 9)).await, (vec![], false, true));
+            assert_eq!(read(Window::after(10, 4)).await, (vec![3, 4, 5, 12], true, true));
+            assert_eq!(read(Window::after(14, 4)).await, (vec![], true, false));
+            assert_eq!(read(Window::after(0, 3)).await, (vec![9, 10, 3], false, true));
+            assert!(store.message_window(&child, Window::after(7, 1)).await.is_err(), "7 is not in the view");
+            assert!(store.check().await.unwrap().is_clean());
+        });
+    }
+}
