@@ -44,7 +44,9 @@ mod tests {
         let mut statement = conn
             .prepare("SELECT name, type, \"notnull\", dflt_value FROM pragma_table_info(?1) ORDER BY cid")
             .unwrap();
-        let rows = statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).unwrap();
+        let rows = statement
+            .query_map([table], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+            .unwrap();
         rows.map(Result::unwrap).collect()
     }
 
@@ -56,7 +58,8 @@ mod tests {
             assert!(columns.contains(&column), "{column:?} in {columns:?}");
         };
         has("id", "INTEGER", false, None);
-        for part in ["agent_id", "channel", "account_id", "peer_kind", "peer_id", "created_at", "updated_at"] {
+        for part in ["agent_id", "channel", "account_id", "peer_kind", "peer_id", "created_at", "updated_at"]
+        {
             has(part, "TEXT", true, None);
         }
         has("message_count", "INTEGER", true, Some("0"));
@@ -126,9 +129,14 @@ mod tests {
             ("idx_messages_session_id", vec!["session_id"]),
             ("idx_messages_created_at", vec!["session_id", "created_at"]),
         ] {
-            let mut statement = conn.prepare("SELECT name FROM pragma_index_info(?1) ORDER BY seqno").unwrap();
-            let columns: Vec<String> = statement.query_map([index], |r| r.get(0)).unwrap().map(Result::unwrap).collect();
-            assert!(columns.len() >= first.len() && columns[..first.len()] == first[..], "{index}: {columns:?}");
+            let mut statement =
+                conn.prepare("SELECT name FROM pragma_index_info(?1) ORDER BY seqno").unwrap();
+            let columns: Vec<String> =
+                statement.query_map([index], |r| r.get(0)).unwrap().map(Result::unwrap).collect();
+            assert!(
+                columns.len() >= first.len() && columns[..first.len()] == first[..],
+                "{index}: {columns:?}"
+            );
         }
     }
 
@@ -136,8 +144,10 @@ mod tests {
     fn migrations_run_once() {
         let conn = migrated();
         let state = || -> (i64, i64) {
-            conn.query_row("SELECT count(*), max(version) FROM schema_version", [], |r| Ok((r.get(0)?, r.get(1)?)))
-                .unwrap()
+            conn.query_row("SELECT count(*), max(version) FROM schema_version", [], |r| {
+                Ok((r.get(0)?, r.get(1)?))
+            })
+            .unwrap()
         };
         let before = (state(), conn.total_changes());
         run_migrations(&conn).unwrap();
@@ -149,8 +159,11 @@ mod tests {
     fn an_opened_database_has_its_log_and_its_foreign_keys() {
         let dir = tempfile::tempdir().unwrap();
         let conn = open_database(&dir.path().join("new/sessions.db")).unwrap();
-        let text = |pragma: &str| -> String { conn.query_row(&format!("PRAGMA {pragma}"), [], |r| r.get(0)).unwrap() };
-        let number = |pragma: &str| -> i64 { conn.query_row(&format!("PRAGMA {pragma}"), [], |r| r.get(0)).unwrap() };
+        let text = |pragma: &str| -> String {
+            conn.query_row(&format!("PRAGMA {pragma}"), [], |r| r.get(0)).unwrap()
+        };
+        let number =
+            |pragma: &str| -> i64 { conn.query_row(&format!("PRAGMA {pragma}"), [], |r| r.get(0)).unwrap() };
         assert_eq!(text("journal_mode"), "wal");
         assert_eq!(number("foreign_keys"), 1);
         assert_eq!(number("synchronous"), 2, "an acknowledged commit survives power loss");

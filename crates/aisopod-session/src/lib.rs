@@ -51,5 +51,6 @@ pub use db::{open_database, run_migrations};
 pub use sessiondb::{Error, Result};
 pub use store::SessionStore;
 pub use types::{
-    Session, SessionFilter, SessionKey, SessionMetadata, SessionPatch, SessionStatus, SessionSummary, StoredMessage,
+    Session, SessionFilter, SessionKey, SessionMetadata, SessionPatch, SessionStatus, SessionSummary,
+    StoredMessage,
 };

@@ -171,7 +171,8 @@ mod tests {
     /// Defect m of the upstream store: JSON said "Active" where the database said "active".
     #[test]
     fn defect_m_a_status_has_one_spelling() {
-        for (status, text) in SessionStatus::ALL.into_iter().zip(["active", "idle", "compacted", "archived"]) {
+        for (status, text) in SessionStatus::ALL.into_iter().zip(["active", "idle", "compacted", "archived"])
+        {
             assert_eq!(serde_json::to_value(status).unwrap(), text);
             assert_eq!(serde_json::from_value::<SessionStatus>(text.into()).unwrap(), status);
             assert_eq!((status.to_string().as_str(), text.parse().unwrap()), (text, status));
@@ -203,7 +204,8 @@ mod tests {
             peer_kind: "dm".into(),
             peer_id: "p".into(),
         };
-        let json = r#"{"agent_id":"a","channel":"discord","account_id":"bot","peer_kind":"dm","peer_id":"p"}"#;
+        let json =
+            r#"{"agent_id":"a","channel":"discord","account_id":"bot","peer_kind":"dm","peer_id":"p"}"#;
         assert_eq!(serde_json::to_string(&key).unwrap(), json);
     }
 

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use sessiondb::{Commit, Expect, Json, Message, NewMessage, Opening, SessionOrder, Write, limits};
 
 use crate::{
-    Error, Result, Session, SessionFilter, SessionKey, SessionMetadata, SessionPatch, SessionSummary, StoredMessage,
+    Error, Result, Session, SessionFilter, SessionKey, SessionMetadata, SessionPatch, SessionSummary,
+    StoredMessage,
 };
 
 /// What these sessions are in SessionDB.
@@ -105,7 +106,11 @@ pub(crate) fn message(key: &SessionKey, message: Message) -> Result<StoredMessag
     Ok(StoredMessage {
         id: message.id,
         content: read(&message.content, key, &what("content"))?,
-        tool_calls: message.tool_calls.as_ref().map(|calls| read(calls, key, &what("tool_calls"))).transpose()?,
+        tool_calls: message
+            .tool_calls
+            .as_ref()
+            .map(|calls| read(calls, key, &what("tool_calls")))
+            .transpose()?,
         role: message.role,
         created_at: message.created_at,
     })

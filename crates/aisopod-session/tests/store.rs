@@ -3,8 +3,8 @@
 use std::{collections::HashMap, thread, time::Duration};
 
 use aisopod_session::{
-    Error, SessionFilter, SessionKey, SessionMetadata, SessionPatch, SessionStatus, SessionStore, StoredMessage,
-    open_database,
+    Error, SessionFilter, SessionKey, SessionMetadata, SessionPatch, SessionStatus, SessionStore,
+    StoredMessage, open_database,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -68,11 +68,18 @@ fn get_or_create_creates_with_defaults_and_then_finds() {
         assert_eq!(store.get(&key).unwrap(), None);
         let created = store.get_or_create(&key).unwrap();
         assert_eq!(created.key, key);
-        assert_eq!((created.message_count, created.token_usage, created.status), (0, 0, SessionStatus::Active));
+        assert_eq!(
+            (created.message_count, created.token_usage, created.status),
+            (0, 0, SessionStatus::Active)
+        );
         assert_eq!(created.metadata, SessionMetadata::default());
         assert_eq!(created.created_at, created.updated_at);
         tick();
-        assert_eq!(store.get_or_create(&key).unwrap(), created, "finding it changes nothing, updated_at neither");
+        assert_eq!(
+            store.get_or_create(&key).unwrap(),
+            created,
+            "finding it changes nothing, updated_at neither"
+        );
         assert_eq!(store.get(&key).unwrap(), Some(created));
     });
 }
@@ -120,7 +127,11 @@ fn list_takes_what_all_conditions_allow() {
 
         let at = changed.updated_at;
         let (before, after) = (Some(at), Some(at));
-        assert_eq!(peers(SessionFilter { updated_before: before, ..all() }), ["4", "3", "2"], "the end is exclusive");
+        assert_eq!(
+            peers(SessionFilter { updated_before: before, ..all() }),
+            ["4", "3", "2"],
+            "the end is exclusive"
+        );
         assert_eq!(peers(SessionFilter { updated_after: after, ..all() }), [""; 0], "the start is exclusive");
         let around = TimeDelta::microseconds(1);
         let (updated_after, updated_before) = (Some(at - around), Some(at + around));
@@ -151,7 +162,10 @@ fn list_without_a_limit_lists_them_all() {
         store.get_or_create(&key("a", "c", &i.to_string())).unwrap();
     }
     assert_eq!(store.list(&SessionFilter::default()).unwrap().len(), 1_234);
-    assert_eq!(store.list(&SessionFilter { limit: Some(1_100), ..SessionFilter::default() }).unwrap().len(), 1_100);
+    assert_eq!(
+        store.list(&SessionFilter { limit: Some(1_100), ..SessionFilter::default() }).unwrap().len(),
+        1_100
+    );
 }
 
 #[test]
@@ -168,8 +182,8 @@ fn patch_changes_what_it_names_and_refreshes_updated_at() {
             (patched.status, &patched.metadata, patched.created_at),
             (created.status, &created.metadata, created.created_at)
         );
-        let archived =
-            store.patch(&key, &SessionPatch { status: Some(SessionStatus::Archived), ..SessionPatch::default() });
+        let archived = store
+            .patch(&key, &SessionPatch { status: Some(SessionStatus::Archived), ..SessionPatch::default() });
         let archived = archived.unwrap();
         assert_eq!((archived.status, archived.token_usage), (SessionStatus::Archived, 7));
         assert_eq!(store.get(&key).unwrap(), Some(archived), "what patch answers is what is stored");
@@ -189,7 +203,10 @@ fn defect_h_metadata_is_merged_and_an_empty_patch_changes_nothing() {
         let two = SessionMetadata::default().with("n", Value::Null).with("tags", json!(["x", null]));
         let patched = store.patch(&key, &metadata(two)).unwrap();
         let expected = HashMap::from([("title".into(), json!("Order")), ("tags".into(), json!(["x", null]))]);
-        assert_eq!(patched.metadata.values, expected, "merged by key; null removes a key, not what is inside a value");
+        assert_eq!(
+            patched.metadata.values, expected,
+            "merged by key; null removes a key, not what is inside a value"
+        );
 
         tick();
         assert_eq!(store.patch(&key, &SessionPatch::default()).unwrap(), patched);
@@ -332,11 +349,17 @@ fn defect_b_a_row_that_cannot_be_read_is_an_error_that_names_it() {
             store.get_history(&key, None).err(),
         ];
         let errors: Vec<String> = errors.into_iter().flatten().map(|error| error.to_string()).collect();
-        assert!(errors.iter().any(|error| error.contains(expected)), "{sql}: {errors:?} should say {expected}");
+        assert!(
+            errors.iter().any(|error| error.contains(expected)),
+            "{sql}: {errors:?} should say {expected}"
+        );
     };
     damage("UPDATE sessions SET status = 'sleeping'", "session a:discord:bot:dm:ann, status");
     damage("UPDATE sessions SET status = 'active', updated_at = 'soon'", "row 1 of sessions");
-    damage("UPDATE sessions SET updated_at = created_at; UPDATE messages SET created_at = '?' WHERE id = 2", "row 2 of messages");
+    damage(
+        "UPDATE sessions SET updated_at = created_at; UPDATE messages SET created_at = '?' WHERE id = 2",
+        "row 2 of messages",
+    );
     damage(
         "UPDATE messages SET created_at = '2026-01-01T00:00:00.000000Z', content = 'no json' WHERE id = 2",
         "content of message 2 (row 2)",
@@ -363,7 +386,12 @@ fn defect_n_the_id_of_an_appended_message_is_the_stores_own() {
     both(|store| {
         let key = key("a", "discord", "ann");
         store.get_or_create(&key).unwrap();
-        store.append_messages(&key, &[StoredMessage { id: 1, ..said("x") }, StoredMessage { id: 1, ..said("y") }]).unwrap();
+        store
+            .append_messages(
+                &key,
+                &[StoredMessage { id: 1, ..said("x") }, StoredMessage { id: 1, ..said("y") }],
+            )
+            .unwrap();
         let history = store.get_history(&key, None).unwrap();
         assert!(history[0].id > 0 && history[1].id > history[0].id);
     });

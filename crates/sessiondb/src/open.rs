@@ -56,7 +56,9 @@ fn sqlite_options(url: &str) -> Result<Options, String> {
             Some(("durability", "full")) => options.durability(Durability::Full),
             Some(("durability", "normal")) => options.durability(Durability::Normal),
             _ => {
-                return Err(format!("'{option}' is no option; there are vfs=NAME and durability=full|normal"));
+                return Err(format!(
+                    "'{option}' is no option; there are vfs=NAME and durability=full|normal"
+                ));
             }
         };
     }

@@ -1,0 +1,42 @@
+//! What an address names.
+
+use sessiondb::{Error, SessionKey, blocking};
+
+fn refused(url: &str, why: &str) {
+    let error = blocking::open(url).err().expect(url);
+    assert!(matches!(error, Error::CannotOpen { .. }), "{url}: {error:?}");
+    assert!(error.to_string().contains(why), "{url}: {error}");
+}
+
+#[test]
+fn a_file_has_three_spellings() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("odd name?vfs=x.db").display().to_string();
+    let key = SessionKey::new("a", "", "", "", "");
+    blocking::open(&path).unwrap().session_open(&key).unwrap();
+    assert!(std::fs::exists(&path).unwrap(), "a plain path is taken as it is");
+
+    let path = dir.path().join("s.db").display().to_string();
+    blocking::open(&path).unwrap().session_open(&key).unwrap();
+    for url in [format!("sqlite:{path}"), format!("sqlite://{path}"), format!("sqlite:{path}?vfs=unix&durability=normal")] {
+        assert!(blocking::open(&url).unwrap().session(&key).unwrap().is_some(), "{url}");
+    }
+}
+
+#[test]
+fn what_names_nothing_is_refused() {
+    refused("", "the path is empty");
+    refused("sqlite:", "memory:");
+    refused("sqlite::memory:", "memory:");
+    refused("sqlite:x.db?vfs=", "'vfs=' is no option");
+    refused("sqlite:x.db?mode=ro", "'mode=ro' is no option");
+    refused("postgres://localhost/x", "no PostgreSQL engine");
+    assert!(!std::fs::exists("x.db").unwrap());
+}
+
+#[test]
+fn a_store_in_memory_is_new_each_time() {
+    let key = SessionKey::new("a", "", "", "", "");
+    blocking::open("memory:").unwrap().session_open(&key).unwrap();
+    assert_eq!(blocking::open("memory:").unwrap().session(&key).unwrap(), None);
+}
