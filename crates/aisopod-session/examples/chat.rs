@@ -1,5 +1,7 @@
 //! A chat bot's sessions: get or create, append, list by agent, read the history.
 
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+
 use aisopod_session::{SessionFilter, SessionKey, SessionStore, StoredMessage};
 use serde_json::json;
 

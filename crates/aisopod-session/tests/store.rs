@@ -1,5 +1,7 @@
 //! The promises of seeds 000 to 002, and the defects of the upstream implementation that a copy would inherit.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
 use std::{collections::HashMap, thread, time::Duration};
 
 use aisopod_session::{

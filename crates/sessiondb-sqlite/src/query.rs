@@ -321,7 +321,8 @@ mod tests {
     #[test]
     fn the_plans_of_the_hot_statements() {
         let dir = tempfile::tempdir().unwrap();
-        let (_, _, conn) = connection::open(&Options::new(dir.path().join("s.db")), connection::Role::Reader).unwrap();
+        let (_, _, conn) =
+            connection::open(&Options::new(dir.path().join("s.db")), connection::Role::Reader).unwrap();
         let mut plans = String::new();
         let mut add = |name: &str, sql: &str| write!(plans, "{name}\n{}", plan(&conn, sql)).unwrap();
         add("session by key", &session_sql());
@@ -336,10 +337,20 @@ mod tests {
             let after = Some(Cursor { order, time: time::now(), log: LogId(1) });
             let everyone = SessionFilter { order, after, ..SessionFilter::default() };
             let statuses = vec!["active".to_owned()];
-            let agent = SessionFilter { agent_id: Some("a".into()), family: Some("chat".into()), statuses, ..everyone.clone() };
+            let agent = SessionFilter {
+                agent_id: Some("a".into()),
+                family: Some("chat".into()),
+                statuses,
+                ..everyone.clone()
+            };
             let channel = SessionFilter { channel: Some("c".into()), ..agent.clone() };
             let updated = SessionFilter { updated_after: Some(time::now()), ..agent.clone() };
-            for (name, filter) in [("all", everyone), ("agent", agent), ("agent and channel", channel), ("agent and time", updated)] {
+            for (name, filter) in [
+                ("all", everyone),
+                ("agent", agent),
+                ("agent and channel", channel),
+                ("agent and time", updated),
+            ] {
                 add(&format!("list of {name}, {order:?}"), &session_list_sql(&filter).0);
             }
         }
@@ -363,10 +374,14 @@ mod tests {
             store.append(&child, said(11..=14)).await.unwrap();
             // The child reads 9 and 10 of the parent, then 3 to 5, then its own from its second message on.
             let conn = crate::open_connection(&path).unwrap();
-            conn.execute("UPDATE sessions SET view = '[[1,9,10],[1,3,5],[2,2,null]]', message_count = 8 WHERE id = 2", [])
-                .unwrap();
+            conn.execute(
+                "UPDATE sessions SET view = '[[1,9,10],[1,3,5],[2,2,null]]', message_count = 8 WHERE id = 2",
+                [],
+            )
+            .unwrap();
             // Numbers within a view occur once: the child's own go on where the parent's end.
-            conn.execute("UPDATE messages SET seq = seq + 10, checksum = NULL WHERE session_id = 2", []).unwrap();
+            conn.execute("UPDATE messages SET seq = seq + 10, checksum = NULL WHERE session_id = 2", [])
+                .unwrap();
             conn.execute_batch(
                 "UPDATE sessions SET view = '[[1,9,10],[1,3,5],[2,12,null]]', next_seq = 15 WHERE id = 2",
             )

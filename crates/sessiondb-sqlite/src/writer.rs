@@ -214,9 +214,7 @@ impl Engine {
             Ok(answers) => answers,
             Err(_) => {
                 self.stopped = Some("the writer panicked".into());
-                if !self.conn.is_autocommit() {
-                    let _ = self.conn.execute_batch("ROLLBACK");
-                }
+                let _ = self.conn.execute_batch("ROLLBACK");
                 calls.iter().map(|_| Err(Error::Unknown("the writer panicked".into()))).collect()
             }
         }
@@ -239,13 +237,16 @@ impl Engine {
         for commits in calls {
             match apply_call(&self.conn, commits) {
                 Ok(receipts) => answers.push(Ok(receipts)),
-                Err(failure) => {
-                    if let Failure::Sqlite(error) = &failure {
+                Err(failed) => {
+                    if let Failure::Sqlite(error) = &failed.failure {
                         note_disk_error(&mut self.stopped, error);
                     }
-                    let error = Error::from(failure);
-                    // SQLite may have rolled back everything, and with it the calls before: a full disk does that.
-                    if self.conn.is_autocommit() {
+                    let error = Error::from(failed.failure);
+                    if !failed.alone {
+                        // A transaction that could not be rolled back must never be committed.
+                        if !self.conn.is_autocommit() {
+                            self.stopped.get_or_insert("a transaction could not be rolled back".into());
+                        }
                         return all(error);
                     }
                     answers.push(Err(error));
@@ -302,19 +303,32 @@ fn commit_failed(conn: &Connection, stopped: &mut Option<String>, error: &rusqli
     }
 }
 
+/// A call that failed.
+struct Failed {
+    failure: Failure,
+    /// Only this call was taken back, and the transaction goes on. A full disk, for one, makes SQLite roll back the
+    /// whole transaction, and with it the calls before.
+    alone: bool,
+}
+
 /// Applies one call's commits, all or none.
-fn apply_call(conn: &Connection, commits: &[Commit]) -> Result<Vec<Receipt>, Failure> {
-    execute(conn, "SAVEPOINT call")?;
+fn apply_call(conn: &Connection, commits: &[Commit]) -> Result<Vec<Receipt>, Failed> {
     let now = time::now();
-    let applied =
-        commits.iter().map(|commit| apply::commit(conn, commit, now)).collect::<Result<Vec<_>, _>>();
-    if applied.is_err() && !conn.is_autocommit() {
-        execute(conn, "ROLLBACK TO call")?;
-    }
-    if !conn.is_autocommit() {
+    let apply = || {
+        execute(conn, "SAVEPOINT call")?;
+        let receipts =
+            commits.iter().map(|commit| apply::commit(conn, commit, now)).collect::<Result<_, Failure>>()?;
         execute(conn, "RELEASE call")?;
-    }
-    applied
+        Ok(receipts)
+    };
+    apply().map_err(|failure| {
+        let alone = !conn.is_autocommit()
+            && execute(conn, "ROLLBACK TO call").and_then(|()| execute(conn, "RELEASE call")).is_ok();
+        if !alone && !conn.is_autocommit() {
+            let _ = execute(conn, "ROLLBACK");
+        }
+        Failed { failure, alone }
+    })
 }
 
 fn execute(conn: &Connection, sql: &str) -> rusqlite::Result<()> {

@@ -1,5 +1,7 @@
 //! What is opened, what is refused, and that a refusal changes nothing.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
 use std::{
     fs,
     os::unix::fs::{MetadataExt, symlink},
@@ -63,7 +65,10 @@ fn a_directory_is_refused() {
 fn somebody_elses_database_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("other.db");
-    Connection::open(&path).unwrap().execute_batch("CREATE TABLE sessions (id); INSERT INTO sessions VALUES (1)").unwrap();
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch("CREATE TABLE sessions (id); INSERT INTO sessions VALUES (1)")
+        .unwrap();
     refused(&path, "not a SessionDB store");
 }
 
@@ -166,7 +171,10 @@ fn check_finds_what_is_wrong() {
         ("UPDATE sessions SET agent_id = '~x'", "reserved"),
         ("UPDATE documents SET body = 'x'", "document todo/1: its body is not JSON"),
         ("UPDATE documents SET revision = 99", "document todo/1 is of revision 99"),
-        ("PRAGMA foreign_keys = OFF; UPDATE messages SET session_id = 77", "belongs to a session that does not exist"),
+        (
+            "PRAGMA foreign_keys = OFF; UPDATE messages SET session_id = 77",
+            "belongs to a session that does not exist",
+        ),
     ];
     for (i, (damage, finding)) in cases.into_iter().enumerate() {
         let path = dir.path().join(format!("{i}.db"));
@@ -175,7 +183,8 @@ fn check_finds_what_is_wrong() {
         pollster::block_on(async {
             let json = sessiondb_core::Json::object();
             let document = sessiondb_core::NewDocument::new("todo", "1", json);
-            let commit = sessiondb_core::Commit::new(key()).write(sessiondb_core::Write::PutDocument(document));
+            let commit =
+                sessiondb_core::Commit::new(key()).write(sessiondb_core::Write::PutDocument(document));
             store.commit_one(commit).await.unwrap();
             let report = store.check().await.unwrap();
             assert!(report.is_clean(), "{report:?}");

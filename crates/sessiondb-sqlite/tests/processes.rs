@@ -1,5 +1,7 @@
 //! Several processes write one file.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
 use std::{
     env,
     path::Path,
@@ -66,7 +68,8 @@ fn four_processes_write_one_file_and_nothing_is_lost_or_refused() {
             }
         }
         for name in names {
-            let own: Vec<&String> = texts.iter().filter(|text| text.split(' ').next() == Some(name)).collect();
+            let own: Vec<&String> =
+                texts.iter().filter(|text| text.split(' ').next() == Some(name)).collect();
             let expected: Vec<String> = (0..APPENDS).map(|i| format!("{name} {i}")).collect();
             assert!(own.into_iter().eq(expected.iter()), "every message of {name} once and in order");
         }

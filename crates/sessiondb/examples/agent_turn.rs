@@ -1,6 +1,8 @@
 //! A turn of an agent as one commit: the tool's result, the answer, the tokens, the new state of a plan. It happens as
 //! a whole or not at all, only if nobody changed the plan meanwhile, and can be sent again safely.
 
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+
 use sessiondb::{Commit, Expect, Json, NewDocument, NewMessage, SessionKey, Window, Write};
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,5 +1,7 @@
 //! A conversation, without async: open, append, read back.
 
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
+
 use sessiondb::{NewMessage, SessionKey, Window, blocking};
 
 fn main() -> sessiondb::Result<()> {

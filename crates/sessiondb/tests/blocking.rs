@@ -1,5 +1,7 @@
 //! The blocking store works wherever it is called.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
 use sessiondb::{NewMessage, SessionKey, Window, blocking};
 
 fn key() -> SessionKey {

@@ -1,5 +1,7 @@
 //! What the documents say about the code is true.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
 use std::{fs, path::Path};
 
 fn root() -> &'static Path {

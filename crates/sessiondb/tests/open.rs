@@ -1,5 +1,7 @@
 //! What an address names.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
 use sessiondb::{Error, SessionKey, blocking};
 
 fn refused(url: &str, why: &str) {
@@ -18,7 +20,11 @@ fn a_file_has_three_spellings() {
 
     let path = dir.path().join("s.db").display().to_string();
     blocking::open(&path).unwrap().session_open(&key).unwrap();
-    for url in [format!("sqlite:{path}"), format!("sqlite://{path}"), format!("sqlite:{path}?vfs=unix&durability=normal")] {
+    for url in [
+        format!("sqlite:{path}"),
+        format!("sqlite://{path}"),
+        format!("sqlite:{path}?vfs=unix&durability=normal"),
+    ] {
         assert!(blocking::open(&url).unwrap().session(&key).unwrap().is_some(), "{url}");
     }
 }

@@ -1,0 +1,120 @@
+//! How the writer behaves beside its promises: checkpoints, and what happens when something under it fails.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
+use std::{fs, path::Path, sync::Arc};
+
+use rusqlite::Connection;
+use sessiondb_core::{Error, NewMessage, SessionKey, Store, Window};
+use sessiondb_sqlite::{Options, SqliteBackend, open_connection};
+
+fn open(path: &Path) -> Store {
+    Store::new(Arc::new(SqliteBackend::open(Options::new(path)).unwrap()))
+}
+
+fn key() -> SessionKey {
+    SessionKey::new("a", "c", "", "dm", "p")
+}
+
+fn append(store: &Store, text: &str) -> Result<u64, Error> {
+    pollster::block_on(store.append(&key(), vec![NewMessage::new("user", text)]))
+        .map(|receipt| receipt.seqs[0])
+}
+
+fn append_times(store: &Store, text: &str, times: usize) {
+    for _ in 0..times {
+        append(store, text).unwrap();
+    }
+}
+
+fn megabytes(path: &Path, suffix: &str) -> u64 {
+    fs::metadata(format!("{}{suffix}", path.display())).map_or(0, |meta| meta.len() >> 20)
+}
+
+/// The log is copied into the database when it has 16 MiB, and written from its start again: it does not grow with
+/// what is written.
+#[test]
+fn the_log_stays_small() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.db");
+    let (store, text) = (open(&path), "x".repeat(1 << 20));
+    for blocking in [false, true] {
+        let store = if blocking { store.for_blocking() } else { store.clone() };
+        append_times(&store, &text, 60);
+        let log = megabytes(&path, "-wal");
+        assert!((16..=20).contains(&log), "the log has {log} MiB");
+    }
+    assert!(megabytes(&path, "") >= 100);
+}
+
+/// A reader that holds a snapshot keeps the log from being emptied, but neither waits for the writer nor makes it
+/// wait. When it has gone, the log is used from its start again.
+#[test]
+fn a_reader_does_not_hold_up_the_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.db");
+    let (store, text) = (open(&path), "x".repeat(1 << 20));
+    append(&store, "first").unwrap();
+    let reader = open_connection(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM messages").unwrap();
+    let count = || reader.query_row("SELECT count(*) FROM messages", [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count(), 1);
+    append_times(&store, &text, 40);
+    assert_eq!(count(), 1, "the reader sees what it saw");
+    let grown = megabytes(&path, "-wal");
+    assert!(grown >= 40, "the log has {grown} MiB");
+    reader.execute_batch("COMMIT").unwrap();
+    append_times(&store, &text, 40);
+    assert!(megabytes(&path, "-wal") <= grown + 6, "the log goes on growing after the reader has gone");
+}
+
+/// A writer that is not ours and holds the lock: the answer is "busy", nothing is written, and later all is well.
+#[test]
+fn a_foreign_writer_is_waited_for_and_then_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.db");
+    let store = open(&path);
+    append(&store, "one").unwrap();
+    let foreign = Connection::open(&path).unwrap();
+    foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = append(&store, "two").unwrap_err();
+    assert!(matches!(error, Error::Busy(_)) && error.is_retryable(), "{error:?}");
+    foreign.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(append(&store, "three"), Ok(2));
+}
+
+/// A trigger that refuses a message stands for whatever SQLite may refuse in one call of many: the others are written.
+#[test]
+fn a_call_that_sqlite_refuses_takes_nothing_from_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.db");
+    let store = open(&path);
+    append(&store, "first").unwrap();
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON messages WHEN NEW.content LIKE '%bad%' \
+                  BEGIN SELECT RAISE(ABORT, 'refused'); END";
+    Connection::open(&path).unwrap().execute_batch(refuse).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let results: Vec<Result<u64, Error>> = runtime.block_on(async {
+        let tasks: Vec<_> = (0..100)
+            .map(|i| {
+                let (store, text) = (store.clone(), if i % 10 == 3 { "bad" } else { "good" });
+                let messages = vec![NewMessage::new("user", "before"), NewMessage::new("user", text)];
+                tokio::spawn(
+                    async move { store.append(&key(), messages).await.map(|receipt| receipt.seqs[1]) },
+                )
+            })
+            .collect();
+        let mut results = Vec::new();
+        for task in tasks {
+            results.push(task.await.unwrap());
+        }
+        results
+    });
+    let refused =
+        results.iter().filter(|result| matches!(result, Err(Error::Storage(why)) if why.contains("refused")));
+    assert_eq!(refused.count(), 10);
+    let page = pollster::block_on(store.message_window(&key(), Window::last(1_000))).unwrap();
+    assert_eq!(page.messages.len(), 1 + 2 * 90, "a refused call leaves nothing, not even its first message");
+    assert!(page.messages.iter().map(|message| message.seq).eq(1..=181));
+    assert!(pollster::block_on(store.check()).unwrap().is_clean());
+}
