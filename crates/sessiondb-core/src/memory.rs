@@ -296,9 +296,10 @@ impl State {
         }
         // The session may be gone because this very commit deleted it. Its digest has the key in it.
         let digest = commit.digest();
-        let mut with_id =
+        let with_id =
             self.answered.iter().filter(|((_, noted), answered)| noted == id && answered.digest == digest);
-        Ok(with_id.next().map(|(_, answered)| replay(answered)))
+        // Sessions that had this key one after the other may each have been deleted by it: the last of them counts.
+        Ok(with_id.max_by_key(|((log, _), _)| *log).map(|(_, answered)| replay(answered)))
     }
 
     fn expect(&self, commit: &Commit) -> Result<()> {

@@ -24,6 +24,13 @@ pub fn truncate(time: Time) -> Time {
     time.trunc_subsecs(6)
 }
 
+/// The first moment of the store's precision that is not before this one. What the store keeps lies before `time`
+/// exactly if it lies before this.
+pub fn round_up(time: Time) -> Time {
+    let down = truncate(time);
+    if down < time { down + chrono::TimeDelta::microseconds(1) } else { down }
+}
+
 /// `2026-11-20T09:47:28.123456Z`: ISO 8601, always 27 characters.
 pub fn to_text(time: Time) -> String {
     truncate(time).format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()

@@ -1,1 +1,82 @@
-//! To come.
+//! Imports the transcripts that AI agents leave on disk into a SessionDB store, without losing a byte.
+//!
+//! [`find`] finds the files, [`import`] brings one of them into one session. Importing a file again brings only what
+//! it has gained since: a transcript can be imported while its agent is still writing it.
+//!
+//! ```
+//! use std::fs;
+//! use sessiondb_import::{Outcome, find, import, original_line};
+//!
+//! # pollster::block_on(async {
+//! # let home = tempfile::tempdir()?;
+//! # let projects = home.path().join("projects");
+//! # fs::create_dir_all(projects.join("-home-ann-app"))?;
+//! let line = r#"{"type":"user","uuid":"u-1","message":{"role":"user","content":"list files"},"cwd":"/home/ann/app"}"#;
+//! fs::write(projects.join("-home-ann-app/s-1.jsonl"), format!("{line}\n"))?;
+//!
+//! let store = sessiondb::open("memory:").await?;
+//! for source in &find(None, &[projects])?.sources {
+//!     let verdict = import(&store, source, &mut |_bytes| {}).await?;
+//!     assert_eq!((verdict.outcome, verdict.messages), (Outcome::New, 1));
+//!     assert_eq!(verdict.key.to_string(), "claude:-home-ann-app::session:s-1");
+//!
+//!     let messages = store.message_window(&verdict.key, sessiondb::Window::last(10)).await?.messages;
+//!     assert_eq!(messages[0].content.get(), "\"list files\"");
+//!     assert_eq!(original_line(&messages[0])?, line);
+//!
+//!     let again = import(&store, source, &mut |_bytes| {}).await?;
+//!     assert_eq!(again.outcome, Outcome::Unchanged);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # What becomes of a file
+//!
+//! - A record that is a message of the conversation becomes a message. Its content is the source's JSON text; all the
+//!   rest of its line is in the attributes, with `null` where the content was. [`original_line`] puts them together.
+//! - Every other record, of whatever type, becomes a document of the collection `record` under its line's number.
+//!   So does what looks like a message but cannot be one (it has no id, no role, no content, a time that cannot be
+//!   read, something beyond a limit of the store), and a line with the id of a message that is there already.
+//!   [`original_record`] gives its line.
+//! - A line that cannot be kept (not JSON, not UTF-8, nested too deep, beyond 16 MiB) is a [`BadLine`] of the verdict,
+//!   and the rest goes on. A last line without a newline is left for the next time unless it is a JSON object. Blank
+//!   lines are counted and not kept, and the `\r` of a last line whose line end had not been written yet is lost:
+//!   these are the only bytes of a transcript's records that are not in the store afterwards.
+//! - What each answer of the model cost is a document of the collection `usage`, counted once however many lines speak
+//!   of it; the session's `token_usage` is the sum of all.
+//! - The session's metadata has `source`, and as far as the file tells `title`, `cwd`, `git_branch` and `version`.
+//!   Members that others add to it stay.
+//! - How far the file has been imported is the document `import/position`, moved by the same commits that bring the
+//!   rest. A file is known again by its last line. One that was rewritten is read again from its start: messages that
+//!   the session has already stay as they are, records are put where they differ, and nothing is removed.
+//!
+//! # Claude Code
+//!
+//! `<project>/<session id>.jsonl` is the session `claude:<project>::session:<session id>` of the family `claude-code`,
+//! and the file `agent-<id>.jsonl` of a sub-agent the session `claude:<project>:<session id>:subagent:agent-<id>`,
+//! where a sub-agent of a workflow has `workflows/<workflow>/agent-<id>` for its id. The names of the files count and
+//! not the ids inside, since a resumed session copies those of the one it resumes.
+
+mod batch;
+mod claude;
+mod error;
+mod facts;
+mod find;
+mod format;
+mod head;
+mod import;
+mod ledger;
+mod lines;
+mod members;
+mod original;
+mod position;
+mod run;
+mod verdict;
+
+pub use error::ImportError;
+pub use find::{Found, Source, default_places, find};
+pub use format::Format;
+pub use import::import;
+pub use original::{original_line, original_record};
+pub use verdict::{BadLine, Outcome, Verdict};

@@ -46,10 +46,12 @@ fn answered_before(
             )?
             .query_row(params![id, session.log.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?,
-        // The session may be gone because this very commit deleted it. Its digest has the key in it.
+        // The session may be gone because this very commit deleted it. Its digest has the key in it. Sessions that had
+        // this key one after the other may each have been deleted by it: the last of them counts.
         None if commit.writes == [Write::Delete] => conn
             .prepare_cached(
-                "SELECT digest, revision, seqs FROM commits WHERE commit_id = ?1 AND digest = ?2",
+                "SELECT digest, revision, seqs FROM commits WHERE commit_id = ?1 AND digest = ?2 \
+                 ORDER BY session_id DESC LIMIT 1",
             )?
             .query_row(params![id, digest], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?,

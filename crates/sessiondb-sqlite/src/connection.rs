@@ -42,6 +42,9 @@ pub(crate) fn open(options: &Options, role: Role) -> Result<(PathBuf, SideLock, 
     check_sqlite_version(rusqlite::version_number()).map_err(cannot)?;
 
     let opening = OPENING.lock();
+    if !options.create && !options.path.exists() {
+        return Err(cannot("there is no store".into()));
+    }
     let path = make_file(&options.path).map_err(|e| cannot(e.to_string()))?;
     if fs::metadata(&path).is_ok_and(|meta| meta.len() > 0) {
         // Through a connection that cannot write, so that a file which is not ours stays as it is to the last byte.

@@ -1,8 +1,8 @@
 //! The side lock: whose turn it is to write, among processes.
 //!
 //! SQLite lets one process write at a time, but a process that waits for its turn sleeps and tries again, so one that
-//! writes without pause starves the others (measured: 26,868 commits against 1 among four processes). A lock of the
-//! operating system round each write transaction queues them instead. It is taken on a file of its own beside the
+//! writes without pause can keep the others from ever finding it free. A lock of the operating system round each write
+//! transaction queues them instead. It is taken on a file of its own beside the
 //! database, never on the database: closing any descriptor of that would drop SQLite's locks. The system drops it
 //! when its holder dies, so no stale lock can remain.
 

@@ -36,13 +36,20 @@ pub struct Options {
     pub(crate) path: PathBuf,
     pub(crate) vfs: Option<String>,
     pub(crate) durability: Durability,
+    pub(crate) create: bool,
 }
 
 impl Options {
     /// The store in this file. It is made if it is not there: the file readable for its owner alone (0600), missing
     /// directories too (0700).
     pub fn new(path: impl Into<PathBuf>) -> Options {
-        Options { path: path.into(), vfs: None, durability: Durability::default() }
+        Options { path: path.into(), vfs: None, durability: Durability::default(), create: true }
+    }
+
+    /// Only if it is there: a file that is missing is an error, and nothing is made.
+    pub fn existing(mut self) -> Options {
+        self.create = false;
+        self
     }
 
     /// Through this SQLite VFS instead of the default one.
@@ -66,7 +73,7 @@ pub(crate) const CHECKPOINT_PAGES: i32 = 4096;
 pub(crate) const CHECKPOINT_RETRY_PAGES: i32 = 1024;
 /// Page cache of the writer, in KiB. It holds the index pages that scattered appends touch.
 pub(crate) const WRITER_CACHE_KIB: i64 = 64 * 1024;
-/// Page cache of each reader, in KiB: SQLite's default; larger ones measured slower.
+/// Page cache of each reader, in KiB: SQLite's default.
 pub(crate) const READER_CACHE_KIB: i64 = 2 * 1024;
 /// Connections that read at the same time.
 pub(crate) const READERS_MAX: usize = 4;

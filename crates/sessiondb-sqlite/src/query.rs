@@ -72,9 +72,9 @@ pub(crate) fn session_list_sql(filter: &SessionFilter) -> (String, Vec<Value>) {
     };
     for (sql, bound) in [
         ("created_at > ?", filter.created_after),
-        ("created_at < ?", filter.created_before),
+        ("created_at < ?", filter.created_before.map(time::round_up)),
         ("updated_at > ?", filter.updated_after),
-        ("updated_at < ?", filter.updated_before),
+        ("updated_at < ?", filter.updated_before.map(time::round_up)),
     ] {
         if let Some(bound) = bound {
             // Only the time that the list is ordered by may lead to an index.
@@ -214,10 +214,7 @@ fn any(conn: &Connection, spans: &[Stretch]) -> Read<bool> {
 
 /// The message with this id of the writer's, if it is in the session's view.
 pub(crate) fn message_by_id(conn: &Connection, session: &Session, message_id: &str) -> Read<Option<Message>> {
-    let mut statement = conn.prepare_cached(&format!(
-        "SELECT {MESSAGE_COLUMNS} FROM messages \
-         WHERE session_id = ?1 AND message_id = ?2 AND seq BETWEEN ?3 AND ?4 ORDER BY seq DESC LIMIT 1"
-    ))?;
+    let mut statement = conn.prepare_cached(&message_by_id_sql())?;
     for span in session.view.spans().iter().rev().map(Stretch::from) {
         let params = params![span.log, message_id, span.first, span.last];
         if let Some(message) = first(&mut statement, params, row::message)? {
@@ -225,6 +222,15 @@ pub(crate) fn message_by_id(conn: &Connection, session: &Session, message_id: &s
         }
     }
     Ok(None)
+}
+
+/// The index is named because SQLite would choose the one on `seq` and walk through the whole session. Row ids grow
+/// with `seq` within a log, so their order costs nothing.
+pub(crate) fn message_by_id_sql() -> String {
+    format!(
+        "SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY idx_messages_message_id \
+         WHERE session_id = ?1 AND message_id = ?2 AND +seq BETWEEN ?3 AND ?4 ORDER BY id DESC LIMIT 1"
+    )
 }
 
 /// The number of the session under this key.
@@ -328,6 +334,7 @@ mod tests {
         add("session by key", &session_sql());
         add("newest messages of a span", &newest_sql());
         add("oldest messages of a span", &oldest_sql());
+        add("message by the writer's id", &message_by_id_sql());
         add("document", &document_sql());
         add("documents of a collection", &document_list_sql(true));
         add("documents of a session", &document_list_sql(false));

@@ -4,8 +4,8 @@
 //! them for the price of one sync (group commit). Each call has a savepoint of its own, so one that fails takes
 //! nothing from the others.
 //!
-//! A caller that may block its thread, and is alone, does the work itself: handing it to another thread would cost a
-//! lone caller more than a tenth of its speed. An async caller always hands over, since a runtime with one thread
+//! A caller that may block its thread, and is alone, does the work itself: two thread switches would add to the one
+//! thing it waits for, the sync. An async caller always hands over, since a runtime with one thread
 //! would never have two calls in the queue otherwise.
 
 use std::{
@@ -276,6 +276,10 @@ impl Engine {
         match self.conn.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE) {
             Ok((log, copied)) if copied >= log => self.checkpoint_at = CHECKPOINT_PAGES,
             Ok(_) => self.checkpoint_at = pages.saturating_add(CHECKPOINT_RETRY_PAGES),
+            // Another process is at it.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                self.checkpoint_at = pages.saturating_add(CHECKPOINT_RETRY_PAGES);
+            }
             Err(error) => {
                 tracing::error!(%error, "the checkpoint failed");
                 self.checkpoint_at = pages.saturating_add(CHECKPOINT_RETRY_PAGES);

@@ -28,6 +28,14 @@ pub fn open(url: &str) -> Result<Store> {
     block_on(crate::open(url)).map(Store::from)
 }
 
+/// Opens a store that is there; see [`sessiondb::open_existing`](crate::open_existing).
+///
+/// # Errors
+/// As [`sessiondb::open_existing`](crate::open_existing).
+pub fn open_existing(url: &str) -> Result<Store> {
+    block_on(crate::open_existing(url)).map(Store::from)
+}
+
 /// A [`Store`](crate::Store) whose methods block. Each does what the method of the same name does there, with the
 /// same errors.
 #[derive(Clone)]

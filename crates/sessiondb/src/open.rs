@@ -28,6 +28,19 @@ use sessiondb_sqlite::{Durability, Options, SqliteBackend};
 /// # Errors
 /// [`Error::CannotOpen`], with the reason. Nothing was changed then.
 pub async fn open(url: &str) -> Result<Store> {
+    open_with(url, |options| options)
+}
+
+/// Opens the store that `url` names if it is there, and makes nothing: for programs that read what others wrote, where
+/// a mistyped path should not become an empty store.
+///
+/// # Errors
+/// As [`open`]; [`Error::CannotOpen`] if there is no store.
+pub async fn open_existing(url: &str) -> Result<Store> {
+    open_with(url, Options::existing)
+}
+
+fn open_with(url: &str, choose: impl FnOnce(Options) -> Options) -> Result<Store> {
     let cannot = |reason: String| Error::CannotOpen { location: url.to_owned(), reason };
     if url == "memory:" {
         return Ok(Store::new(Arc::new(MemoryBackend::new())));
@@ -36,7 +49,7 @@ pub async fn open(url: &str) -> Result<Store> {
         return Err(cannot("this version has no PostgreSQL engine; use sqlite:PATH".into()));
     }
     let options = sqlite_options(url).map_err(cannot)?;
-    SqliteBackend::open(options).map(|backend| Store::new(Arc::new(backend)))
+    SqliteBackend::open(choose(options)).map(|backend| Store::new(Arc::new(backend)))
 }
 
 /// A plain path is a path, whatever characters it has; only after `sqlite:` a `?` begins options.

@@ -46,3 +46,19 @@ fn a_store_in_memory_is_new_each_time() {
     blocking::open("memory:").unwrap().session_open(&key).unwrap();
     assert_eq!(blocking::open("memory:").unwrap().session(&key).unwrap(), None);
 }
+
+#[test]
+fn opening_what_exists_makes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("new/s.db").display().to_string();
+    for url in [path.clone(), format!("sqlite:{path}")] {
+        let error = blocking::open_existing(&url).err().unwrap();
+        assert!(
+            error.to_string().contains(&path) && error.to_string().contains("there is no store"),
+            "{error}"
+        );
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    blocking::open(&path).unwrap();
+    assert!(blocking::open_existing(&path).is_ok());
+}

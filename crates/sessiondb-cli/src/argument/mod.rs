@@ -1,0 +1,5 @@
+//! What is given on the command line, read.
+
+pub mod json;
+pub mod key;
+pub mod time;

@@ -1,0 +1,92 @@
+//! The JSON forms in which the commands print sessions and messages. Times have one width, so that the order of texts
+//! is the order of times.
+
+use serde::{Serialize, Serializer};
+use sessiondb::{Json, LogId, Message, Session, SessionKey, Span, Time, time};
+
+fn time_text<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time::to_text(*time))
+}
+
+/// A session: every field it has, and `id`, the canonical text of its key.
+#[derive(Serialize)]
+pub struct SessionJson<'a> {
+    id: String,
+    key: &'a SessionKey,
+    family: &'a str,
+    status: &'a str,
+    metadata: &'a Json,
+    message_count: u64,
+    log_count: u64,
+    token_usage: u64,
+    #[serde(serialize_with = "time_text")]
+    created_at: Time,
+    #[serde(serialize_with = "time_text")]
+    updated_at: Time,
+    revision: u64,
+    head: u64,
+    log: LogId,
+    view: &'a [Span],
+}
+
+impl<'a> From<&'a Session> for SessionJson<'a> {
+    fn from(session: &'a Session) -> SessionJson<'a> {
+        SessionJson {
+            id: session.key.to_string(),
+            key: &session.key,
+            family: &session.family,
+            status: &session.status,
+            metadata: &session.metadata,
+            message_count: session.message_count,
+            log_count: session.log_count,
+            token_usage: session.token_usage,
+            created_at: session.created_at,
+            updated_at: session.updated_at,
+            revision: session.revision,
+            head: session.head,
+            log: session.log,
+            view: session.view.spans(),
+        }
+    }
+}
+
+/// A message: every field that it has.
+#[derive(Serialize)]
+pub struct MessageJson<'a> {
+    seq: u64,
+    id: i64,
+    role: &'a str,
+    content: &'a Json,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_calls: Option<&'a Json>,
+    #[serde(serialize_with = "time_text")]
+    created_at: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    opens: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    closes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attributes: Option<&'a Json>,
+}
+
+impl<'a> From<&'a Message> for MessageJson<'a> {
+    fn from(message: &'a Message) -> MessageJson<'a> {
+        MessageJson {
+            seq: message.seq,
+            id: message.id,
+            role: &message.role,
+            content: &message.content,
+            tool_calls: message.tool_calls.as_ref(),
+            created_at: message.created_at,
+            message_id: message.message_id.as_deref(),
+            opens: &message.opens,
+            closes: &message.closes,
+            token_count: message.token_count,
+            attributes: message.attributes.as_ref(),
+        }
+    }
+}

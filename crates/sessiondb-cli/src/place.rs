@@ -1,0 +1,40 @@
+//! Where the store is.
+
+use etcetera::BaseStrategy;
+use pollster::block_on;
+use sessiondb::Store;
+
+use crate::exit::{Exit, Failure};
+
+/// Opens the store at `url`; without one, the user's own store in the platform's place for data. One that is not there
+/// is made only for a command that puts something in.
+pub fn open(url: Option<&str>, make: bool) -> Result<Store, Failure> {
+    // An empty variable means what an unset one does.
+    let url = match url.filter(|url| !url.is_empty()) {
+        Some(url) => url.to_owned(),
+        None => default_path()?,
+    };
+    if make {
+        return Ok(block_on(sessiondb::open(&url))?);
+    }
+    block_on(sessiondb::open_existing(&url)).map_err(|error| {
+        let missing = error.to_string().ends_with("there is no store");
+        let failure = Failure::from(error);
+        if missing {
+            failure.hint("import, new and append make one; --db or SESSIONDB_URL names another")
+        } else {
+            failure
+        }
+    })
+}
+
+/// As a plain path, in which a `?` is no more than itself. The engine makes missing directories, for the user's own
+/// eyes only.
+fn default_path() -> Result<String, Failure> {
+    let unknown = |why: String| {
+        Failure::new(Exit::Store, why).hint("name the store with --db or the variable SESSIONDB_URL")
+    };
+    let base = etcetera::choose_base_strategy().map_err(|error| unknown(error.to_string()))?;
+    let path = base.data_dir().join("sessiondb").join("sessions.db");
+    path.into_os_string().into_string().map_err(|path| unknown(format!("the path {path:?} is not UTF-8")))
+}

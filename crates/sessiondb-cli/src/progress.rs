@@ -1,0 +1,59 @@
+//! [`Progress`]: the bar of a long import, on a terminal only.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::output::Output;
+
+const TEMPLATE: &str = "{wide_bar} {bytes}/{total_bytes}  {msg}  ETA {eta}";
+
+/// How much of the files is read, and how many of them are done. Nothing is shown when quiet or without a terminal.
+pub struct Progress {
+    bar: ProgressBar,
+    files: usize,
+    files_done: usize,
+    /// The bytes of the files that are done.
+    bytes_done: u64,
+}
+
+impl Progress {
+    /// Nothing done yet of so many files and bytes.
+    pub fn new(files: usize, bytes: u64, out: &Output) -> Progress {
+        let target = if out.is_quiet() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(Some(bytes), target);
+        // The template is a constant that is right; without it there would be a plainer bar.
+        if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
+            bar.set_style(style);
+        }
+        let progress = Progress { bar, files, files_done: 0, bytes_done: 0 };
+        progress.count();
+        progress
+    }
+
+    /// So many bytes of the present file are read.
+    pub fn read(&self, bytes: u64) {
+        self.bar.set_position(self.bytes_done + bytes);
+    }
+
+    /// The present file, of so many bytes, is done.
+    pub fn file_done(&mut self, bytes: u64) {
+        self.files_done += 1;
+        self.bytes_done += bytes;
+        self.bar.set_position(self.bytes_done);
+        self.count();
+    }
+
+    /// Does something that writes to the terminal, with the bar out of the way.
+    pub fn aside<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.bar.suspend(act)
+    }
+
+    fn count(&self) {
+        self.bar.set_message(format!("{}/{} sessions", self.files_done, self.files));
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,20 @@
+//! The command line from outside: transcripts of the real binary on stores in temporary files.
+//!
+//! What a single function does is tested beside it; here is what only the whole program shows.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
+mod append;
+mod check;
+mod exit;
+mod help;
+mod import;
+mod key;
+mod ls;
+mod new;
+mod patch;
+mod pipe;
+mod rm;
+mod safety;
+mod show;
+mod support;

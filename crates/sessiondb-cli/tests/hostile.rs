@@ -1,0 +1,222 @@
+//! What must end in a clear error and an unchanged store.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use tempfile::TempDir;
+
+const KEY: &str = "a:cli::dm:p";
+
+fn run(db: &Path, args: &[&str], stdin: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sessiondb"))
+        .args(args)
+        .arg("--db")
+        .arg(db)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that refuses early closes its end.
+    let _ = child.stdin.take().unwrap().write_all(stdin);
+    child.wait_with_output().unwrap()
+}
+
+/// A store with one session of two messages.
+fn filled() -> (TempDir, std::path::PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("s.db");
+    let input = b"{\"role\":\"user\",\"content\":\"one\"}\n{\"role\":\"assistant\",\"content\":\"two\"}\n";
+    let output = run(&db, &["append", KEY], input);
+    assert!(output.status.success(), "{output:?}");
+    (dir, db)
+}
+
+/// Everything that can be seen of the store.
+fn visible(db: &Path) -> String {
+    let mut text = String::new();
+    for args in [&["ls", "-o", "jsonl"][..], &["show", KEY, "-o", "json"]] {
+        let output = run(db, args, b"");
+        assert!(output.status.success(), "{output:?}");
+        text.push_str(&String::from_utf8(output.stdout).unwrap());
+    }
+    text
+}
+
+fn refused(output: &Output, code: i32, why: &str) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert!(stderr.starts_with("error: ") && stderr.contains(why), "should say '{why}': {stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+/// The input is refused with this code and reason, nothing is acknowledged, and the store is as it was.
+fn refused_input(args: &[&str], stdin: &[u8], code: i32, why: &str) {
+    let (_dir, db) = filled();
+    let before = visible(&db);
+    let output = run(&db, args, stdin);
+    refused(&output, code, why);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    assert_eq!(visible(&db), before);
+    assert!(run(&db, &["check"], b"").status.success());
+}
+
+#[test]
+fn a_message_of_20_mb() {
+    let line = format!("{{\"role\":\"user\",\"content\":\"{}\"}}\n", "x".repeat(20 << 20));
+    refused_input(&["append", KEY], line.as_bytes(), 5, "at most 16777216 are allowed");
+}
+
+#[test]
+fn json_nested_100_000_deep() {
+    let nested = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let line = format!("{{\"role\":\"user\",\"content\":{nested}}}\n");
+    refused_input(&["append", KEY], line.as_bytes(), 5, "nested 100000 deep");
+    // As deep as an argument can be.
+    let metadata = format!("{{\"a\":{}{}}}", "[".repeat(60_000), "]".repeat(60_000));
+    refused_input(&["patch", KEY, "--metadata", &metadata], b"", 5, "nested 60001 deep");
+    refused_input(&["patch", KEY, "--merge", &metadata], b"", 5, "nested 60001 deep");
+}
+
+#[test]
+fn text_that_is_not_utf_8() {
+    refused_input(&["append", KEY], b"{\"role\":\"user\",\"content\":\"\xff\xfe\"}\n", 5, "line 1");
+}
+
+#[test]
+fn a_nul_in_a_key() {
+    refused_input(&["append", "a:cli::dm:x=00y", "--role", "user", "--content", "x"], b"", 5, "NUL");
+    refused_input(&["new", "a:=00:::"], b"", 5, "NUL");
+}
+
+#[test]
+fn a_key_that_is_not_utf_8() {
+    use std::os::unix::ffi::OsStrExt;
+    let (_dir, db) = filled();
+    let before = visible(&db);
+    let key = std::ffi::OsStr::from_bytes(b"a:cli::dm:\xff");
+    let output = Command::new(env!("CARGO_BIN_EXE_sessiondb"))
+        .arg("new")
+        .arg(key)
+        .arg("--db")
+        .arg(&db)
+        .output()
+        .unwrap();
+    refused(&output, 2, "UTF-8");
+    // The same byte as an escape.
+    refused(&run(&db, &["new", "a:cli::dm:=FF"], b""), 5, "not UTF-8");
+    assert_eq!(visible(&db), before);
+}
+
+#[test]
+fn a_file_that_is_no_database() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notes.txt");
+    let text = "my notes\n".repeat(1_000);
+    fs::write(&path, &text).unwrap();
+    refused(&run(&path, &["ls"], b""), 6, "not a SQLite database");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+}
+
+#[test]
+fn a_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    refused(&run(dir.path(), &["ls"], b""), 6, "it is a directory");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_newer_schema() {
+    let (_dir, db) = filled();
+    let newer = "INSERT INTO schema_version VALUES (99, 'future', '')";
+    rusqlite::Connection::open(&db).unwrap().execute_batch(newer).unwrap();
+    let before = fs::read(&db).unwrap();
+    let output = run(&db, &["append", KEY, "--role", "user", "--content", "x"], b"");
+    refused(&output, 6, "its schema is version 99, and this program knows up to version 1");
+    assert!(fs::read(&db).unwrap() == before);
+}
+
+fn is_root() -> bool {
+    let output = Command::new("id").arg("-u").output().unwrap();
+    output.stdout == b"0\n"
+}
+
+/// Modes do not bind the superuser, so the program runs as nobody then.
+#[test]
+fn a_read_only_file() {
+    let (dir, db) = filled();
+    let before = fs::read(&db).unwrap();
+    let program = dir.path().join("sessiondb");
+    fs::copy(env!("CARGO_BIN_EXE_sessiondb"), &program).unwrap();
+    for suffix in ["-lock", "-wal", "-shm"] {
+        let _ = fs::set_permissions(format!("{}{suffix}", db.display()), fs::Permissions::from_mode(0o666));
+    }
+    fs::set_permissions(&db, fs::Permissions::from_mode(0o444)).unwrap();
+    for (mode, why) in [(0o777, "read-only"), (0o555, "cannot open")] {
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+        let mut command = match is_root() {
+            true => {
+                let mut command = Command::new("setpriv");
+                command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+                command
+            }
+            false => Command::new(&program),
+        };
+        let args = ["append", KEY, "--role", "user", "--content", "x", "--db"];
+        refused(&command.args(args).arg(&db).output().unwrap(), 6, why);
+        assert!(fs::read(&db).unwrap() == before);
+    }
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// On a small file system of its own: appends until it is full, looks at what is there, makes room, appends again.
+#[test]
+fn a_full_disk() {
+    let script = r#"
+        set -eu
+        mount -t tmpfs -o size=3m tmpfs "$DIR/disk"
+        export SESSIONDB_URL="sqlite:$DIR/disk/s.db"
+        head -c 1000000 /dev/zero >"$DIR/disk/ballast"
+        code=0
+        yes "{\"role\":\"user\",\"content\":\"$(printf '%0999d' 0)\"}" | head -n 5000 |
+            "$SESSIONDB" append "$KEY" >"$DIR/receipts" 2>"$DIR/error" || code=$?
+        echo "$code" >"$DIR/code"
+        rm "$DIR/disk/ballast"
+        "$SESSIONDB" check >"$DIR/check"
+        "$SESSIONDB" ls -o json >"$DIR/list"
+        "$SESSIONDB" append "$KEY" --role user --content again >"$DIR/receipt"
+        "$SESSIONDB" check >>"$DIR/check"
+    "#;
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("disk")).unwrap();
+    let mut unshare = Command::new("unshare");
+    if !is_root() {
+        unshare.arg("--map-root-user");
+    }
+    let output = unshare
+        .args(["--mount", "sh", "-c", script])
+        .env("DIR", dir.path())
+        .env("KEY", KEY)
+        .env("SESSIONDB", env!("CARGO_BIN_EXE_sessiondb"))
+        .output()
+        .unwrap();
+    let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap_or_default();
+    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stderr), read("error"));
+
+    assert_eq!(read("code").trim(), "6", "{}", read("error"));
+    assert!(read("error").contains("disk is full"), "{}", read("error"));
+    let acknowledged = read("receipts").lines().count() as u64;
+    assert!(acknowledged > 100, "{acknowledged} messages of a kilobyte fit into two megabytes");
+    let list: serde_json::Value = serde_json::from_str(&read("list")).unwrap();
+    let there = list["sessions"][0]["message_count"].as_u64().unwrap();
+    assert_eq!(there, acknowledged, "what was acknowledged is there, and nothing else");
+    let receipt: serde_json::Value = serde_json::from_str(&read("receipt")).unwrap();
+    assert_eq!(receipt["seq"].as_u64(), Some(acknowledged + 1), "with room on the disk the store goes on");
+}

@@ -1,0 +1,276 @@
+//! What the model test tries: calls drawn at random, in terms of what will be there.
+//!
+//! An expectation that is a random number would hardly ever hold, and a random id would never come again. So a draft
+//! says "the revision that it will have" or "an earlier commit, once more", and is resolved against the store in
+//! memory when its turn comes.
+
+use chrono::TimeDelta;
+use proptest::{collection::vec, option, prelude::*, sample::Index};
+
+use super::{Told, look::Look};
+use crate::{
+    Commit, DocumentFilter, Expect, Json, NewDocument, NewMessage, Opening, SessionKey, Store, Time, Write,
+    conformance::examples::{FRAGILE_JSON, json, second},
+    limits,
+};
+
+/// One call, and how to look at the stores after it.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    /// Whether to close and open the store before, where that is tried.
+    pub(super) reopen: bool,
+    commits: Vec<Draft>,
+    pub(super) look: Look,
+}
+
+#[derive(Debug, Clone)]
+enum Draft {
+    New {
+        key: usize,
+        id: Option<u8>,
+        at: Time,
+        expect: Vec<Claim>,
+        writes: Vec<Write>,
+    },
+    /// A commit of an earlier call that bore an id, once more; at another time if it is `altered`.
+    Again {
+        which: Index,
+        altered: bool,
+    },
+}
+
+/// An expectation, in terms of what is there before the call. If the call writes to the session more than once, the
+/// later commits may be mistaken; that is counted like any other failure.
+#[derive(Debug, Clone)]
+struct Claim {
+    about: About,
+    wrongly: bool,
+}
+
+#[derive(Debug, Clone)]
+enum About {
+    /// That there is no session. If there is one, this becomes a claim about its revision, but not `wrongly`.
+    Absence,
+    /// That the revision is the present one; `wrongly` one more. And so on.
+    State,
+    Head,
+    Document(usize),
+}
+
+/// Four keys that differ in little and share parts, for the filters.
+pub(super) const KEYS: [[&str; 5]; 4] = [
+    ["main", "cli", "", "dm", "ann"],
+    ["main", "cli", "", "dm", "Ann"],
+    ["main", "web", "T_1", "dm", "ann"],
+    ["other", "cli", "", "group", "%:'é"],
+];
+pub(super) const FAMILIES: [&str; 2] = ["chat", "interview"];
+pub(super) const STATUSES: [&str; 3] = ["active", "idle", "done"];
+/// The documents: collection and id.
+pub(super) const PLACES: [(&str, &str); 5] = [("a", "x"), ("a", "X"), ("a b", "x"), ("b", "é"), ("b", "z")];
+
+pub(super) fn key(number: usize) -> SessionKey {
+    let [agent, channel, account, kind, peer] = KEYS[number];
+    SessionKey::new(agent, channel, account, kind, peer)
+}
+
+/// One of so many seconds. They are few, so that many times are the same; some are finer than what is kept.
+pub(super) fn moment(seconds: i64) -> impl Strategy<Value = Time> {
+    let nanos = prop_oneof![4 => Just(0), 1 => Just(1_000), 1 => Just(1_999)];
+    (0..seconds, nanos).prop_map(|(n, nanos)| second(n) + TimeDelta::nanoseconds(nanos))
+}
+
+/// How many seconds the times of a case span.
+pub(super) const SPAN: i64 = CALLS_MAX as i64 / 2 + 8;
+const CALLS_MAX: usize = 30;
+
+/// The calls of one case.
+pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
+    // A draw from few shrinks to one; with a fixed number it could not.
+    let commits = prop_oneof![
+        4 => vec(draft(), 1..=1),
+        4 => vec(draft(), 1..=2),
+        3 => vec(draft(), 1..=4),
+    ];
+    let step = (prop::bool::weighted(0.1), commits, super::look::look());
+    vec(step.prop_map(|(reopen, commits, look)| Step { reopen, commits, look }), 1..=CALLS_MAX)
+}
+
+fn draft() -> impl Strategy<Value = Draft> {
+    let id = option::weighted(0.3, 0_u8..30);
+    let new = (0..KEYS.len(), id, moment(8), expect(), writes());
+    let new = new.prop_map(|(key, id, at, expect, writes)| Draft::New { key, id, at, expect, writes });
+    let again = any::<Index>().prop_flat_map(|which| {
+        prop::bool::weighted(0.4).prop_map(move |altered| Draft::Again { which, altered })
+    });
+    prop_oneof![10 => new, 1 => again]
+}
+
+fn expect() -> impl Strategy<Value = Vec<Claim>> {
+    let about = prop_oneof![
+        4 => Just(About::Absence),
+        2 => Just(About::State),
+        2 => Just(About::Head),
+        2 => (0..PLACES.len()).prop_map(About::Document),
+    ];
+    let claim = (about, prop::bool::weighted(0.25)).prop_map(|(about, wrongly)| Claim { about, wrongly });
+    prop_oneof![3 => Just(Vec::new()), 2 => vec(claim, 1..=2)]
+}
+
+/// The writes of one commit: most begin by opening the session, some delete it, a few write to it as if it were open.
+fn writes() -> impl Strategy<Value = Vec<Write>> {
+    let opened = (opening(), vec(write(), 0..=4)).prop_map(|(opening, mut writes)| {
+        writes.insert(0, opening);
+        writes
+    });
+    prop_oneof![
+        12 => opened,
+        3 => vec(write(), 0..=3),
+        2 => Just(vec![Write::Delete]),
+    ]
+}
+
+fn opening() -> impl Strategy<Value = Write> {
+    let family = prop_oneof![8 => Just(None), 8 => Just(Some(FAMILIES[0])), 1 => Just(Some(FAMILIES[1]))];
+    let status = option::weighted(0.3, prop::sample::select(&STATUSES[..]));
+    (family, status, option::weighted(0.3, object())).prop_map(|(family, status, metadata)| {
+        Write::Open(Opening { family: family.map(Into::into), status: status.map(Into::into), metadata })
+    })
+}
+
+fn write() -> impl Strategy<Value = Write> {
+    let few = 0_u64..5;
+    let place =
+        || prop::sample::select(&PLACES[..]).prop_map(|(collection, id)| (collection.into(), id.into()));
+    let blob =
+        prop_oneof![3 => Just(None), 1 => Just(Some(Vec::new())), 2 => vec(0_u8..3, 1..4).prop_map(Some)];
+    prop_oneof![
+        6 => vec(message(), 0..=3).prop_map(Write::Append),
+        2 => prop::sample::select(&STATUSES[..]).prop_map(|status| Write::SetStatus(status.into())),
+        2 => object().prop_map(Write::SetMetadata),
+        2 => prop_oneof![5 => few.clone(), 1 => Just(limits::COUNT_MAX - 1)].prop_map(Write::SetTokens),
+        3 => prop_oneof![5 => few, 1 => Just(limits::COUNT_MAX)].prop_map(Write::AddTokens),
+        3 => (place(), object(), blob).prop_map(|((collection, id), body, blob)| {
+            Write::PutDocument(NewDocument { collection, id, body, blob })
+        }),
+        3 => (place(), merge_patch()).prop_map(|((collection, id), patch)| {
+            Write::PatchDocument { collection, id, patch }
+        }),
+        3 => place().prop_map(|(collection, id)| Write::RemoveDocument { collection, id }),
+        1 => Just(Write::open()),
+    ]
+}
+
+fn any_json() -> impl Strategy<Value = Json> {
+    prop::sample::select(&FRAGILE_JSON[..]).prop_map(json)
+}
+
+/// Objects that overlap in their members, and some that lose something if they are read as a value.
+fn object() -> impl Strategy<Value = Json> {
+    prop_oneof![
+        3 => prop::sample::select(&["{}", r#"{ "a":null }"#, r#"{"a":{"b":-0,"c":[ 1 ]}}"#, r#"{"b":1e400}"#][..])
+            .prop_map(json),
+        1 => any_json().prop_map(|inside| json(format!(r#"{{"a":{inside},"d": {{"e":{inside}}} }}"#))),
+    ]
+}
+
+/// Patches, some of which cannot be merged: they name half of a surrogate pair.
+fn merge_patch() -> impl Strategy<Value = Json> {
+    prop_oneof![
+        8 => object(),
+        4 => prop::sample::select(&[r#"{"a":{"b":null}}"#, r#"{"a":null,"d":{"f":1}}"#, "null", "[ 1 ]"][..])
+            .prop_map(json),
+        1 => Just(json(r#"{"a":1,"\ud800":2}"#)),
+    ]
+}
+
+/// Messages. One with an id says nearly always what the other ones with this id say.
+fn message() -> impl Strategy<Value = NewMessage> {
+    let plain = (any_json(), option::weighted(0.3, any_json()), option::weighted(0.3, object())).prop_map(
+        |(content, tool_calls, attributes)| NewMessage {
+            tool_calls,
+            attributes,
+            ..NewMessage::new("user", content)
+        },
+    );
+    let plain = (plain, option::weighted(0.3, moment(8)))
+        .prop_map(|(message, created_at)| NewMessage { created_at, ..message });
+    let named = (0_u8..4, 0_u8..5, prop::bool::weighted(0.1)).prop_map(|(id, other, dated)| NewMessage {
+        content: json(if other == 0 { "0" } else { "1" }),
+        opens: vec![format!("call {id}")],
+        closes: if other == 1 { vec!["call 0".into()] } else { Vec::new() },
+        token_count: Some(id.into()),
+        created_at: dated.then(|| second(3)),
+        ..NewMessage::new("tool", "").message_id(format!("m-{id}"))
+    });
+    prop_oneof![2 => plain, 3 => named]
+}
+
+impl Step {
+    /// The call that this step means, now that it is known what is there and what was.
+    pub(super) async fn resolve(&self, right: &Store, story: &[Told]) -> Vec<Commit> {
+        let mut call = Vec::with_capacity(self.commits.len());
+        for draft in &self.commits {
+            call.push(draft.resolve(right, story).await);
+        }
+        call
+    }
+}
+
+impl Draft {
+    async fn resolve(&self, right: &Store, story: &[Told]) -> Commit {
+        match self {
+            Draft::New { key: number, id, at, expect, writes } => {
+                let mut resolved = Vec::with_capacity(expect.len());
+                for claim in expect {
+                    resolved.push(claim.resolve(&key(*number), right).await);
+                }
+                let id = id.map(|id| format!("c-{id}"));
+                // Time goes on by and by, and now and then back.
+                let at = *at + TimeDelta::seconds(story.len() as i64 / 2);
+                Commit { key: key(*number), id, at: Some(at), expect: resolved, writes: writes.clone() }
+            }
+            Draft::Again { which, altered } => {
+                let done = story.iter().filter(|told| told.answer.is_ok()).flat_map(|told| &told.call);
+                let with_id: Vec<&Commit> = done.filter(|commit| commit.id.is_some()).collect();
+                if with_id.is_empty() {
+                    return Commit::new(key(0)).at(second(0)).write(Write::open()).id("c-0");
+                }
+                let mut commit = (*which.get(&with_id)).clone();
+                if *altered {
+                    commit.at = Some(second(9));
+                }
+                commit
+            }
+        }
+    }
+}
+
+impl Claim {
+    async fn resolve(&self, key: &SessionKey, right: &Store) -> Expect {
+        let session = right.session(key).await.ok().flatten();
+        let of = |field: fn(&crate::Session) -> u64| session.as_ref().map_or(0, field);
+        let error = u64::from(self.wrongly);
+        match self.about {
+            About::Absence if session.is_none() || self.wrongly => Expect::Absent,
+            About::Absence => Expect::State(of(|session| session.revision)),
+            About::State => Expect::State(of(|session| session.revision) + error),
+            About::Head => Expect::Head(of(|session| session.head) + error),
+            About::Document(place) => {
+                let (collection, id) = PLACES[place];
+                let document = right.document(key, collection, id).await.ok().flatten();
+                let revision = document.map_or(0, |document| document.revision) + error;
+                Expect::Document { collection: collection.into(), id: id.into(), revision }
+            }
+        }
+    }
+}
+
+/// A page of documents, of any size and from any place.
+pub(super) fn document_filter() -> impl Strategy<Value = DocumentFilter> {
+    let place =
+        prop::sample::select(&PLACES[..]).prop_map(|(collection, id)| (collection.to_owned(), id.to_owned()));
+    let collection = prop::sample::select(&["a", "a b", "b", "none"][..]).prop_map(str::to_owned);
+    (option::weighted(0.5, collection), option::weighted(0.3, place), 1_usize..=3)
+        .prop_map(|(collection, after, limit)| DocumentFilter { collection, after, limit })
+}

@@ -1,0 +1,159 @@
+//! Reading two stores to see whether they look alike.
+//!
+//! What may differ is left out: the numbers of logs and of rows are each store's own. That sessions of one moment are
+//! listed in the order of their numbers shows in the order of the lists.
+
+use proptest::{collection::vec, option, prelude::*};
+
+use super::{
+    agree,
+    draft::{FAMILIES, KEYS, PLACES, SPAN, STATUSES, document_filter, key, moment},
+};
+use crate::{
+    Document, DocumentFilter, LogId, Message, MessagePage, Result, Session, SessionFilter, SessionKey,
+    SessionOrder, Store, View, Window, limits,
+};
+
+/// How to look: everything is looked at, through pages, filters and windows of random size.
+#[derive(Debug, Clone)]
+pub(super) struct Look {
+    /// How many sessions there are on a page of all sessions.
+    page: usize,
+    filter: SessionFilter,
+    documents: DocumentFilter,
+    windows: Vec<Window>,
+}
+
+pub(super) fn look() -> impl Strategy<Value = Look> {
+    (1_usize..=3, filter(), document_filter(), vec(window(), 2))
+        .prop_map(|(page, filter, documents, windows)| Look { page, filter, documents, windows })
+}
+
+fn filter() -> impl Strategy<Value = SessionFilter> {
+    let part = |place: usize| {
+        let parts: Vec<String> =
+            KEYS.iter().map(|parts| parts[place].to_owned()).chain(["none".into()]).collect();
+        option::weighted(0.15, prop::sample::select(parts))
+    };
+    let parts = (part(0), part(1), part(2), part(3), part(4));
+    let family = option::weighted(0.2, prop::sample::select(&FAMILIES[..]));
+    let statuses = prop_oneof![
+        2 => Just(Vec::new()),
+        1 => vec(prop::sample::select(&STATUSES[..]).prop_map(str::to_owned), 1..=2),
+    ];
+    let bound = || option::weighted(0.15, moment(SPAN));
+    let bounds = (bound(), bound(), bound(), bound());
+    let order = prop::sample::select(&SessionOrder::ALL[..]);
+    (parts, family, statuses, bounds, order, 1_usize..=3).prop_map(
+        |(parts, family, statuses, bounds, order, limit)| {
+            let (agent_id, channel, account_id, peer_kind, peer_id) = parts;
+            let (created_after, created_before, updated_after, updated_before) = bounds;
+            let family = family.map(str::to_owned);
+            SessionFilter {
+                agent_id,
+                channel,
+                account_id,
+                peer_kind,
+                peer_id,
+                family,
+                statuses,
+                created_after,
+                created_before,
+                updated_after,
+                updated_before,
+                order,
+                after: None,
+                limit,
+            }
+        },
+    )
+}
+
+fn window() -> impl Strategy<Value = Window> {
+    let (limit, seq) = (1_usize..=6, prop_oneof![9 => 0_u64..20, 1 => Just(limits::COUNT_MAX)]);
+    (0..3, seq, limit).prop_map(|(kind, seq, limit)| match kind {
+        0 => Window::last(limit),
+        1 => Window::before(seq, limit),
+        _ => Window::after(seq, limit),
+    })
+}
+
+/// Everything that can be read of both stores, compared piece by piece.
+pub(super) async fn look_alike(look: &Look, right: &Store, tried: &Store) -> Result<(), String> {
+    for order in SessionOrder::ALL {
+        let all = SessionFilter { order, limit: look.page, ..SessionFilter::default() };
+        agree(
+            &format!("all sessions by {order:?}"),
+            sessions(right, &all).await,
+            sessions(tried, &all).await,
+        )?;
+    }
+    let filtered = sessions(right, &look.filter).await;
+    agree(&format!("the sessions of {:?}", look.filter), filtered, sessions(tried, &look.filter).await)?;
+
+    for key in (0..KEYS.len()).map(key) {
+        agree(&format!("session {key}"), session(right, &key).await, session(tried, &key).await)?;
+        let whole = Window::after(0, limits::PAGE_MAX);
+        for window in look.windows.iter().copied().chain([whole]) {
+            let about = format!("{window:?} of session {key}");
+            agree(&about, messages(right, &key, window).await, messages(tried, &key, window).await)?;
+        }
+        let all = DocumentFilter { limit: look.documents.limit, ..DocumentFilter::default() };
+        for filter in [&all, &look.documents] {
+            let about = format!("the documents of session {key} in {filter:?}");
+            agree(&about, documents(right, &key, filter).await, documents(tried, &key, filter).await)?;
+        }
+        let (collection, id) = PLACES[look.page];
+        let (one, other) =
+            (right.document(&key, collection, id).await, tried.document(&key, collection, id).await);
+        agree(&format!("document {collection}/{id} of session {key}"), one, other)?;
+    }
+    Ok(())
+}
+
+/// More pages than there can be: the list of a broken engine may have no end.
+const PAGES_MAX: usize = 100;
+
+/// The pages of a list to its end.
+async fn sessions(store: &Store, filter: &SessionFilter) -> Result<Vec<Vec<Session>>> {
+    let (mut pages, mut filter) = (Vec::new(), filter.clone());
+    while pages.len() < PAGES_MAX {
+        let page = store.session_list(&filter).await?;
+        pages.push(page.sessions.into_iter().map(without_number).collect());
+        filter.after = page.next;
+        if filter.after.is_none() {
+            break;
+        }
+    }
+    Ok(pages)
+}
+
+async fn session(store: &Store, key: &SessionKey) -> Result<Option<Session>> {
+    Ok(store.session(key).await?.map(without_number))
+}
+
+/// The session as it would be if its log had number 0. A view that is not the whole own log shows.
+fn without_number(session: Session) -> Session {
+    let view = if session.view == View::whole(session.log) { View::whole(LogId(0)) } else { session.view };
+    Session { log: LogId(0), view, ..session }
+}
+
+async fn messages(store: &Store, key: &SessionKey, window: Window) -> Result<MessagePage> {
+    let page = store.message_window(key, window).await?;
+    let messages = page.messages.into_iter().map(|message| Message { id: 0, ..message }).collect();
+    Ok(MessagePage { messages, ..page })
+}
+
+/// The pages of a list to its end.
+async fn documents(store: &Store, key: &SessionKey, filter: &DocumentFilter) -> Result<Vec<Vec<Document>>> {
+    let (mut pages, mut filter) = (Vec::new(), filter.clone());
+    while pages.len() < PAGES_MAX {
+        let page = store.document_list(key, &filter).await?;
+        pages.push(page.documents);
+        filter.after = page.next;
+        if filter.after.is_none() {
+            break;
+        }
+    }
+    Ok(pages)
+}

@@ -1,0 +1,125 @@
+//! Everything that can be seen in a store, as one value, to say "and nothing else changed".
+
+use std::{collections::HashSet, fmt};
+
+use crate::{
+    Commit, Document, DocumentFilter, Error, Message, Session, SessionFilter, SessionKey, SessionOrder,
+    Store, View, Window, limits,
+};
+
+/// A store, read to the end: its sessions in the order they were opened, each with its messages and documents.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Observed(pub(super) Vec<(Session, Vec<Message>, Vec<Document>)>);
+
+/// Cut short, for some of the stores in these tests are too large to be printed.
+impl fmt::Display for Observed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|session| writeln!(f, "{:.2000}", format!("{session:?}")))
+    }
+}
+
+/// Reads everything, and holds what must be true of any store.
+pub(super) async fn observe(store: &Store) -> Observed {
+    let mut observed = Vec::new();
+    let mut rows = HashSet::new();
+    let order = SessionOrder::CreatedOldest;
+    let all = SessionFilter { order, limit: limits::PAGE_MAX, ..SessionFilter::default() };
+    for session in listed(store, &all).await {
+        let key = &session.key;
+        assert_eq!(store.session(key).await, Ok(Some(session.clone())), "{key} is another when read alone");
+        let messages = history(store, key).await;
+        let count = messages.len() as u64;
+        assert!(messages.iter().map(|message| message.seq).eq(1..=count), "{key}: {messages:?}");
+        assert_eq!((session.head, session.message_count, session.log_count), (count, count, count), "{key}");
+        assert!(messages.iter().all(|message| rows.insert(message.id)), "{key}: two messages have one row");
+        assert!(session.updated_at >= session.created_at, "{key}: {session:?}");
+        assert_eq!(session.view, View::whole(session.log), "{key}");
+        let documents = documents(store, key, &DocumentFilter::default()).await;
+        assert!(
+            documents.iter().all(|document| document.revision <= session.revision),
+            "{key}: {documents:?}"
+        );
+        observed.push((session, messages, documents));
+    }
+    Observed(observed)
+}
+
+/// All sessions that match, page by page. That pages before the last are full and show no session twice is held here,
+/// and also brings the list of any engine to an end.
+pub(super) async fn listed(store: &Store, filter: &SessionFilter) -> Vec<Session> {
+    let (mut sessions, mut filter, mut seen) = (Vec::new(), filter.clone(), HashSet::new());
+    loop {
+        let page = store.session_list(&filter).await.unwrap();
+        let again = page.sessions.iter().find(|session| !seen.insert(session.log));
+        assert_eq!(again, None, "is listed twice");
+        assert!(
+            page.next.is_none() || page.sessions.len() == filter.limit,
+            "more follow a page that is not full"
+        );
+        sessions.extend(page.sessions);
+        filter.after = page.next;
+        if filter.after.is_none() {
+            return sessions;
+        }
+    }
+}
+
+/// All messages of a session.
+pub(super) async fn history(store: &Store, key: &SessionKey) -> Vec<Message> {
+    let mut messages: Vec<Message> = Vec::new();
+    loop {
+        let from = messages.last().map_or(0, |message| message.seq);
+        let page = store.message_window(key, Window::after(from, limits::PAGE_MAX)).await.unwrap();
+        assert!(
+            page.messages.iter().all(|message| message.seq > from),
+            "these are not after {from}: {page:?}"
+        );
+        assert!(
+            !page.has_later || page.messages.len() == limits::PAGE_MAX,
+            "more follow a page that is not full"
+        );
+        messages.extend(page.messages);
+        if !page.has_later {
+            return messages;
+        }
+    }
+}
+
+/// All documents of a session that match, page by page; see [`listed`].
+pub(super) async fn documents(store: &Store, key: &SessionKey, filter: &DocumentFilter) -> Vec<Document> {
+    let (mut documents, mut filter, mut seen) = (Vec::new(), filter.clone(), HashSet::new());
+    loop {
+        let page = store.document_list(key, &filter).await.unwrap();
+        let again = page.documents.iter().find(|d| !seen.insert((d.collection.clone(), d.id.clone())));
+        assert_eq!(again, None, "is listed twice");
+        assert!(
+            page.next.is_none() || page.documents.len() == filter.limit,
+            "more follow a page that is not full"
+        );
+        documents.extend(page.documents);
+        filter.after = page.next;
+        if filter.after.is_none() {
+            return documents;
+        }
+    }
+}
+
+/// What was said in a session, as the JSON texts of its messages.
+pub(super) async fn texts(store: &Store, key: &SessionKey) -> Vec<String> {
+    history(store, key).await.into_iter().map(|message| message.content.get().to_owned()).collect()
+}
+
+/// Sends a call that must be refused, and sees that nothing changed. Answers with the refusal.
+pub(super) async fn refused(store: &Store, commits: Vec<Commit>) -> Error {
+    let before = observe(store).await;
+    let error = store.commit(commits).await.expect_err("the call should have been refused");
+    let after = observe(store).await;
+    assert!(after == before, "a refused call ({error}) changed\n{before}to\n{after}");
+    error
+}
+
+/// Sends a call that must be refused as invalid, and sees that nothing changed.
+pub(super) async fn refused_as_invalid(store: &Store, commits: Vec<Commit>) {
+    let error = refused(store, commits).await;
+    assert!(matches!(error, Error::Invalid(_)), "{error:?}");
+}

@@ -1,0 +1,132 @@
+//! A handle with a scope sees nothing else.
+
+use super::{
+    examples::{put, said, say, second, status},
+    observed::{listed, observe},
+};
+use crate::{
+    Commit, DocumentFilter, Error, Scope, SessionFilter, SessionKey, SessionOrder, Store, Window, Write,
+};
+
+const KEYS: [[&str; 5]; 6] = [
+    ["support", "slack", "T1", "dm", "ann"],
+    ["support", "slack", "T2", "dm", "ann"],
+    ["support", "email", "T1", "dm", "ann"],
+    ["support2", "slack", "T1", "dm", "ann"],
+    ["suppor", "tslack", "T1", "dm", "ann"],
+    ["slack", "support", "T1", "dm", "ann"],
+];
+
+fn key(number: usize) -> SessionKey {
+    let [agent, channel, account, kind, peer] = KEYS[number];
+    SessionKey::new(agent, channel, account, kind, peer)
+}
+
+async fn furnish(store: &Store) {
+    let filled =
+        |n| Commit::new(key(n)).write(Write::open()).write(say(&["hello"])).write(put("notes", "1", "1"));
+    let call = (0..KEYS.len()).map(|n| filled(n).at(second(n as i64))).collect();
+    store.commit(call).await.unwrap();
+}
+
+/// The numbers of the sessions that the handle lists.
+async fn numbers(store: &Store, filter: &SessionFilter) -> Vec<usize> {
+    let number = |key: &SessionKey| KEYS.iter().position(|parts| *parts == key.parts()).unwrap();
+    listed(store, filter).await.iter().map(|session| number(&session.key)).collect()
+}
+
+/// A list shows what is inside the scope, whatever the filter asks for.
+pub async fn a_scoped_list_shows_what_is_inside(store: Store) {
+    furnish(&store).await;
+    let all = SessionFilter { order: SessionOrder::CreatedOldest, ..SessionFilter::default() };
+    let support = Scope::agent("support");
+    let cases: [(Scope, &[usize]); 7] = [
+        (Scope::all(), &[0, 1, 2, 3, 4, 5]),
+        (support.clone(), &[0, 1, 2]),
+        (support.clone().channel("slack"), &[0, 1]),
+        (support.clone().channel("slack").narrow("T1"), &[0]),
+        (support.clone().channel("slack").narrow("T1").narrow("dm").narrow("ann"), &[0]),
+        (support.clone().channel("slack").narrow("T1").narrow("dm").narrow("bob"), &[]),
+        (Scope::agent(""), &[]),
+    ];
+    for (scope, expected) in cases {
+        let scoped = store.scoped(scope.clone()).unwrap();
+        assert_eq!(scoped.scope(), &scope);
+        assert_eq!(numbers(&scoped, &all).await, expected, "{scope}");
+        let by_one = SessionFilter { limit: 1, ..all.clone() };
+        assert_eq!(numbers(&scoped, &by_one).await, expected, "{scope}, page by page");
+    }
+    let scoped = store.scoped(support).unwrap();
+    let by = |agent: &str, channel: &str| SessionFilter {
+        agent_id: Some(agent.into()),
+        channel: Some(channel.into()),
+        ..all.clone()
+    };
+    assert_eq!(numbers(&scoped, &by("support", "slack")).await, [0, 1]);
+    assert!(numbers(&scoped, &by("support2", "slack")).await.is_empty());
+    assert!(numbers(&scoped, &by("slack", "support")).await.is_empty());
+}
+
+/// Inside its scope a handle does everything; outside it reads and writes nothing, and is told the same of what
+/// exists and of what does not.
+pub async fn nothing_outside_a_scope_is_read_or_written(store: Store) {
+    furnish(&store).await;
+    let scope = Scope::agent("support").channel("slack");
+    let scoped = store.scoped(scope.clone()).unwrap();
+    let before = observe(&store).await;
+    let absent = SessionKey::new("support", "sms", "", "dm", "ann");
+    for outside in (2..KEYS.len()).map(key).chain([absent]) {
+        let error = || Error::OutOfScope { key: Box::new(outside.clone()), scope: scope.clone() };
+        assert_eq!(scoped.session(&outside).await, Err(error()));
+        assert_eq!(scoped.session_open(&outside).await, Err(error()));
+        assert_eq!(scoped.session_delete(&outside).await, Err(error()));
+        assert_eq!(scoped.append(&outside, vec![said("hello")]).await, Err(error()));
+        assert_eq!(scoped.message_window(&outside, Window::last(1)).await, Err(error()));
+        assert_eq!(scoped.document(&outside, "notes", "1").await, Err(error()));
+        assert_eq!(scoped.document_list(&outside, &DocumentFilter::default()).await, Err(error()));
+        let inside = Commit::new(key(0)).write(status("idle"));
+        let across = vec![inside, Commit::new(outside.clone()).write(Write::open())];
+        assert_eq!(scoped.commit(across.clone()).await, Err(error()));
+        assert_eq!(scoped.for_blocking().commit(across).await, Err(error()));
+    }
+    assert_eq!(observe(&store).await, before);
+
+    let inside = key(0);
+    let answer = scoped.append(&inside, vec![said("again")]).await.unwrap();
+    assert_eq!(answer.seqs, [2]);
+    assert_eq!(scoped.message_window(&inside, Window::last(9)).await.unwrap().messages.len(), 2);
+    assert!(scoped.document(&inside, "notes", "1").await.unwrap().is_some());
+    assert_eq!(scoped.document_list(&inside, &DocumentFilter::default()).await.unwrap().documents.len(), 1);
+    assert_eq!(scoped.session_delete(&inside).await, Ok(true));
+    assert_eq!(scoped.session(&inside).await, Ok(None));
+}
+
+/// A scope can be narrowed, never widened or changed.
+pub async fn a_scope_can_only_be_narrowed(store: Store) {
+    furnish(&store).await;
+    let slack = store.scoped(Scope::agent("support").channel("slack")).unwrap();
+    let all = SessionFilter::default();
+    for wider in [
+        Scope::all(),
+        Scope::agent("support"),
+        Scope::agent("other"),
+        Scope::agent("support").channel("email"),
+    ] {
+        let refusal = slack.scoped(wider.clone()).err();
+        assert!(matches!(refusal, Some(Error::Invalid(_))), "{wider}: {refusal:?}");
+    }
+    let same = slack.scoped(Scope::agent("support").channel("slack")).unwrap();
+    assert_eq!(numbers(&same, &all).await, [1, 0]);
+    let narrower = slack.scoped(Scope::agent("support").channel("slack").narrow("T2")).unwrap();
+    assert_eq!(numbers(&narrower, &all).await, [1]);
+    assert_eq!(numbers(&narrower.for_blocking(), &all).await, [1]);
+    assert!(matches!(narrower.session(&key(0)).await, Err(Error::OutOfScope { .. })));
+}
+
+/// A check looks at everything, so a handle that does not see everything may not ask for one.
+pub async fn a_scoped_handle_cannot_check(store: Store) {
+    furnish(&store).await;
+    let scoped = store.scoped(Scope::agent("support")).unwrap();
+    assert!(matches!(scoped.check().await, Err(Error::Invalid(_))));
+    assert!(store.scoped(Scope::all()).unwrap().check().await.unwrap().is_clean());
+}

@@ -1,0 +1,15 @@
+//! Claude Code's transcripts, from the file to the store and back.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail as tests do")]
+
+mod desk;
+
+mod address;
+mod finding;
+mod lines;
+mod lossless;
+mod mapping;
+mod resume;
+mod rewritten;
+mod together;
+mod usage;
