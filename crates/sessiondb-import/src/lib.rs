@@ -1,6 +1,6 @@
 //! Imports the transcripts that AI agents leave on disk into a SessionDB store, without losing a byte.
 //!
-//! [`find`] finds the files, [`import`] brings one of them into one session. Importing a file again brings only what
+//! [`find()`] finds the files, [`import()`] brings one of them into one session. Importing a file again brings only what
 //! it has gained since: a transcript can be imported while its agent is still writing it.
 //!
 //! ```
@@ -34,7 +34,8 @@
 //! # What becomes of a file
 //!
 //! - A record that is a message of the conversation becomes a message. Its content is the source's JSON text; all the
-//!   rest of its line is in the attributes, with `null` where the content was. [`original_line`] puts them together.
+//!   rest of its line is in the attributes, with `null` where the content was, and with a member `sessiondb:around`
+//!   added if there was whitespace around the record. [`original_line`] puts them together.
 //! - Every other record, of whatever type, becomes a document of the collection `record` under its line's number.
 //!   So does what looks like a message but cannot be one (it has no id, no role, no content, a time that cannot be
 //!   read, something beyond a limit of the store), and a line with the id of a message that is there already.

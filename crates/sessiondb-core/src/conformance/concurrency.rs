@@ -249,8 +249,10 @@ pub async fn a_read_sees_a_commit_wholly_or_not_at_all(store: Store) {
 pub async fn a_commit_that_nobody_waits_for_happens_once_or_not_at_all(store: Store) {
     store.session_open(&key("ann")).await.unwrap();
     let turn = |n: u64| {
-        let both = vec![said(&format!("{n} one")).message_id(format!("m-{n}")), said(&format!("{n} two"))];
-        to("ann").write(Write::Append(both)).write(status(&n.to_string())).id(format!("turn-{n}"))
+        let (one, two) = (said(&format!("{n} one")).message_id(format!("m-{n}")), said(&format!("{n} two")));
+        let between = put("notes", "turn", &n.to_string());
+        let halves = to("ann").write(Write::Append(vec![one])).write(between).write(Write::Append(vec![two]));
+        halves.id(format!("turn-{n}"))
     };
     for n in 0..20 {
         let handle = if n % 4 == 0 { store.for_blocking() } else { store.clone() };
