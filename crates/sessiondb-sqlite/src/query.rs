@@ -5,7 +5,7 @@ use rusqlite::{
 };
 use sessiondb_core::{
     Cursor, Document, DocumentFilter, DocumentPage, Error, LogId, Message, MessagePage, Session,
-    SessionFilter, SessionKey, SessionPage, Span, Window, time,
+    SessionFilter, SessionKey, SessionPage, Span, Time, Window, time,
 };
 
 use crate::{
@@ -72,9 +72,9 @@ pub(crate) fn session_list_sql(filter: &SessionFilter) -> (String, Vec<Value>) {
     };
     for (sql, bound) in [
         ("created_at > ?", filter.created_after),
-        ("created_at < ?", filter.created_before.map(time::round_up)),
+        ("created_at < ?", filter.created_before.and_then(before)),
         ("updated_at > ?", filter.updated_after),
-        ("updated_at < ?", filter.updated_before.map(time::round_up)),
+        ("updated_at < ?", filter.updated_before.and_then(before)),
     ] {
         if let Some(bound) = bound {
             // Only the time that the list is ordered by may lead to an index.
@@ -94,6 +94,11 @@ pub(crate) fn session_list_sql(filter: &SessionFilter) -> (String, Vec<Value>) {
         "SELECT {SESSION_COLUMNS} FROM sessions {places}ORDER BY {by} {direction}, id {direction} LIMIT {limit}"
     );
     (sql, params)
+}
+
+/// An end of a range, in the precision of what it is compared with; none if it lies after all that can be kept.
+fn before(bound: Time) -> Option<Time> {
+    Some(time::round_up(bound)).filter(|bound| time::validate(*bound).is_ok())
 }
 
 /// Messages of a stretch, newest first.

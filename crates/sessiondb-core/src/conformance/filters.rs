@@ -131,10 +131,7 @@ pub async fn bounds_may_be_finer_than_a_microsecond(store: Store) {
     let fine = |seconds: i64, nanos: u32| Time::from_timestamp(second(seconds).timestamp(), nanos);
     let before_third = fine(2, 999_999_500);
     let after_third = fine(3, 500);
-    let last_of_all = Time::from_timestamp(253_402_300_799, 999_999_999);
-    let cases: [(SessionFilter, &[usize]); 8] = [
-        (SessionFilter { created_before: last_of_all, ..any() }, &[0, 1, 2, 3, 4, 5]),
-        (SessionFilter { updated_after: last_of_all, ..any() }, &[]),
+    let cases: [(SessionFilter, &[usize]); 6] = [
         (SessionFilter { created_after: before_third, ..any() }, &[2, 3, 4, 5]),
         (SessionFilter { created_after: after_third, ..any() }, &[3, 4, 5]),
         (SessionFilter { created_before: before_third, ..any() }, &[0, 1]),

@@ -98,4 +98,14 @@ pub async fn the_earliest_and_the_latest_times_are_kept(store: Store) {
         }
         assert_eq!(filter.after, None);
     }
+    // What some systems write for "the end of time" is finer than a microsecond, and after all that is kept.
+    let end = Time::from_timestamp(253_402_300_799, 999_999_900);
+    let cases = [
+        (SessionFilter { created_before: end, updated_before: end, ..SessionFilter::default() }, texts.len()),
+        (SessionFilter { created_after: end, ..SessionFilter::default() }, 0),
+        (SessionFilter { updated_after: end, ..SessionFilter::default() }, 0),
+    ];
+    for (filter, count) in cases {
+        assert_eq!(store.session_list(&filter).await.unwrap().sessions.len(), count, "{filter:?}");
+    }
 }
