@@ -102,6 +102,9 @@ pub enum Write {
         id: String,
     },
     /// Deletes the session with all its messages and documents. It stands alone in its commit.
+    ///
+    /// With a commit id it can be sent again while the key is free. If somebody may open the key anew meanwhile, give
+    /// [`Expect::State`] or [`Expect::Head`] along, since to the store the new session is another one.
     Delete,
 }
 
@@ -138,6 +141,7 @@ impl Write {
     /// The bytes of content in this write.
     fn bytes(&self) -> usize {
         match self {
+            Write::Open(opening) => opening.metadata.as_ref().map_or(0, |json| json.get().len()),
             Write::Append(messages) => messages.iter().map(NewMessage::bytes).sum(),
             Write::SetMetadata(json) => json.get().len(),
             Write::PutDocument(document) => document.bytes(),
@@ -153,7 +157,14 @@ impl Write {
                 opening.status.as_deref().map_or(Ok(()), |status| validate_name("status", status))?;
                 opening.metadata.as_ref().map_or(Ok(()), validate_metadata)
             }
-            Write::Append(messages) => messages.iter().try_for_each(NewMessage::validate),
+            Write::Append(messages) => messages.iter().zip(1..).try_for_each(|(message, number)| {
+                message.validate().map_err(|error| match error {
+                    Error::Invalid(reason) if messages.len() > 1 => {
+                        Error::Invalid(format!("message {number} of {}: {reason}", messages.len()))
+                    }
+                    error => error,
+                })
+            }),
             Write::SetStatus(status) => validate_name("status", status),
             Write::SetMetadata(metadata) => validate_metadata(metadata),
             Write::SetTokens(tokens) | Write::AddTokens(tokens) if *tokens > limits::COUNT_MAX => {

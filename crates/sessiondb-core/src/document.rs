@@ -19,7 +19,7 @@ pub struct Document {
     /// The session's revision that wrote it: it grows with every change and never comes again, not even when the
     /// document is removed and made anew.
     pub revision: u64,
-    /// When it was written.
+    /// When it was written: the time of its commit, which may lie before that of an earlier one if the caller gave it.
     pub updated_at: Time,
 }
 

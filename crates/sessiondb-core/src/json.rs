@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::{Error, Result, limits};
 
-/// A JSON text, kept byte for byte.
+/// A JSON text, kept byte for byte, without white space around it.
 ///
 /// The store never re-serialises what it was given: big integers, `1e400`, `-0`, duplicate members, lone surrogates
 /// and the order of members all survive, which they would not in a `serde_json::Value`. Two values are equal when

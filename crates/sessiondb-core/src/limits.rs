@@ -9,13 +9,13 @@ pub const KEY_BYTES_MAX: usize = 1024;
 pub const NAME_BYTES_MAX: usize = 64;
 /// Longest identifier: a message id, a commit id, a tool call id, a document's collection or id, in bytes.
 pub const ID_BYTES_MAX: usize = 512;
-/// Largest message: content, tool calls and attributes together, in bytes.
+/// Largest message: content, tool calls, attributes and the ids of the calls it opens and closes together, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
 /// Largest document: body and blob together, in bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 /// Largest metadata of a session, in bytes.
 pub const METADATA_BYTES_MAX: usize = 1 << 20;
-/// Largest call of `commit`: the bytes of all its messages and documents together.
+/// Largest call of `commit`: the bytes of all its messages, documents and metadata together.
 pub const COMMIT_BYTES_MAX: usize = 64 << 20;
 /// Most single changes (messages and other writes) in one call of `commit`.
 pub const COMMIT_WRITES_MAX: usize = 10_000;

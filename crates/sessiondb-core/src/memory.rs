@@ -20,6 +20,9 @@ use crate::{
 
 /// A store in memory: nothing survives the process. For tests, for trying things out, and as the specification that
 /// other engines are tested against.
+///
+/// It is plain rather than fast: appending a message that has a `message_id` looks through the session's messages, and
+/// a list looks at every session.
 #[derive(Clone, Default)]
 pub struct MemoryBackend {
     state: Arc<Mutex<State>>,

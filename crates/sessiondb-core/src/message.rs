@@ -70,10 +70,15 @@ impl NewMessage {
     /// The bytes that count against [`MESSAGE_BYTES_MAX`](limits::MESSAGE_BYTES_MAX).
     pub fn bytes(&self) -> usize {
         let text = |json: &Option<Json>| json.as_ref().map_or(0, |json| json.get().len());
-        self.content.get().len() + text(&self.tool_calls) + text(&self.attributes)
+        let calls: usize = self.opens.iter().chain(&self.closes).map(String::len).sum();
+        self.content.get().len() + text(&self.tool_calls) + text(&self.attributes) + calls
     }
 
-    pub(crate) fn validate(&self) -> Result<()> {
+    /// Whether the store accepts this message.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], saying what is wrong or which limit is exceeded.
+    pub fn validate(&self) -> Result<()> {
         validate_name("role", &self.role)?;
         if self.bytes() > limits::MESSAGE_BYTES_MAX {
             return Err(Error::Invalid(format!(

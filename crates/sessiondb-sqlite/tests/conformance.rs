@@ -32,7 +32,7 @@ mod for_blocking_callers {
 
 #[test]
 fn random_commits_leave_the_store_that_they_leave_in_memory() {
-    conformance::random_commits_agree(fresh, 150);
+    conformance::random_commits_agree(fresh, 200);
 }
 
 #[test]

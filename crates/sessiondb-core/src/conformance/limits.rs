@@ -174,9 +174,11 @@ pub async fn a_call_has_at_most_64_mib(store: Store) {
         ..NewDocument::new("notes", n.to_string(), json("{}"))
     };
     let most = limits::DOCUMENT_BYTES_MAX;
-    let rest = most - 60;
+    let rest = most - 80;
     let call = |over: usize| {
-        let full = (0..3).fold(open("ann"), |commit, n| commit.write(Write::PutDocument(document(n, most))));
+        let opening = Write::Open(Opening { metadata: Some(object_of(20)), ..Opening::default() });
+        let full = to("ann").write(opening);
+        let full = (0..3).fold(full, |commit, n| commit.write(Write::PutDocument(document(n, most))));
         let message = NewMessage { attributes: Some(json("{}")), ..NewMessage::new("user", json_of(18)) };
         let small = to("ann")
             .write(Write::PutDocument(document(3, rest)))

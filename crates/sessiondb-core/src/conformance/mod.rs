@@ -7,7 +7,7 @@
 //! An engine's tests need one function that makes a fresh store, together with whatever must live as long as the
 //! store does (a temporary directory, say). One macro makes a `#[test]` of every promise, so no engine can forget one:
 //!
-//! ```ignore
+//! ```text
 //! mod conformance {
 //!     use sessiondb_core::{Store, conformance};
 //!
