@@ -186,6 +186,8 @@ fn configure(conn: &Connection, options: &Options, role: Role) -> Result<(), Fai
         ("cell_size_check", 1),
         ("mmap_size", 0),
         ("cache_size", -cache_kib),
+        // What a savepoint may have to take back is kept in memory and not in a file under /tmp.
+        ("temp_store", 2),
         ("query_only", i64::from(role == Role::Reader)),
         // On macOS a plain fsync leaves data in the drive's own cache.
         ("fullfsync", 1),
