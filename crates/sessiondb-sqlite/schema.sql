@@ -16,15 +16,15 @@ CREATE TABLE sessions (
     peer_id        TEXT    NOT NULL,
     created_at     TEXT    NOT NULL,
     updated_at     TEXT    NOT NULL,
-    message_count  INTEGER NOT NULL DEFAULT 0 CHECK (message_count >= 0),  -- messages in the view
-    token_usage    INTEGER NOT NULL DEFAULT 0 CHECK (token_usage >= 0),
-    metadata       TEXT    NOT NULL DEFAULT '{}' CHECK (json_type(metadata) = 'object'),
+    message_count  INTEGER NOT NULL DEFAULT 0,  -- messages in the view
+    token_usage    INTEGER NOT NULL DEFAULT 0,
     status         TEXT    NOT NULL DEFAULT 'active',
     family         TEXT    NOT NULL DEFAULT 'chat',
     state_revision INTEGER NOT NULL DEFAULT 0,  -- counts changes that do not commute
     next_seq       INTEGER NOT NULL DEFAULT 1,  -- the number of the next message
     log_count      INTEGER NOT NULL DEFAULT 0,  -- messages in the session's own log
     view           TEXT,                        -- [[session id, first seq, last seq or null], …]; NULL = the whole own log
+    metadata       TEXT    NOT NULL DEFAULT '{}' CHECK (json_type(metadata) = 'object'),
     UNIQUE (agent_id, channel, account_id, peer_kind, peer_id)
 );
 
@@ -39,17 +39,17 @@ CREATE INDEX idx_sessions_status        ON sessions (status);
 CREATE TABLE messages (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     session_id  INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
-    role        TEXT    NOT NULL,
-    content     TEXT    NOT NULL,  -- JSON, byte for byte as it came
-    tool_calls  TEXT,              -- JSON
-    created_at  TEXT    NOT NULL,
     seq         INTEGER,           -- 1, 2, 3, … in the session; never NULL once a statement is done
+    role        TEXT    NOT NULL,
+    created_at  TEXT    NOT NULL,
     message_id  TEXT,              -- the writer's own id
+    token_count INTEGER,
+    checksum    INTEGER,           -- XXH3 of the row; NULL in a row inserted by hand
     opens       TEXT,              -- JSON array of the tool call ids it makes; NULL = none
     closes      TEXT,              -- JSON array of the tool call ids it answers; NULL = none
-    token_count INTEGER,
-    attributes  TEXT,              -- JSON object
-    checksum    INTEGER            -- XXH3 of the row; NULL in a row inserted by hand
+    content     TEXT    NOT NULL,  -- JSON, byte for byte as it came
+    tool_calls  TEXT,              -- JSON
+    attributes  TEXT               -- JSON object
 );
 
 CREATE UNIQUE INDEX idx_messages_session_id ON messages (session_id, seq);
@@ -60,10 +60,11 @@ CREATE TABLE documents (
     session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
     collection TEXT    NOT NULL,
     id         TEXT    NOT NULL,
-    body       TEXT    NOT NULL,  -- JSON, byte for byte as it came
-    blob       BLOB,
     revision   INTEGER NOT NULL,  -- the session's state_revision that wrote it
     updated_at TEXT    NOT NULL,
+    checksum   INTEGER,           -- XXH3 of the row; NULL in a row inserted by hand
+    body       TEXT    NOT NULL,  -- JSON, byte for byte as it came
+    blob       BLOB,
     PRIMARY KEY (session_id, collection, id)
 );
 
@@ -72,28 +73,39 @@ CREATE TABLE commits (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     session_id INTEGER NOT NULL,
     revision   INTEGER NOT NULL,  -- the session's state_revision after it
-    commit_id  TEXT,              -- the caller's own id, which makes the commit repeatable
-    digest     BLOB,              -- of the commit's content, beside a commit_id
-    seqs       TEXT,              -- the receipt's message numbers: '5-9,12'; NULL = none
+    at         TEXT    NOT NULL,
     what       TEXT    NOT NULL,  -- which kinds of writes: 'open append'
-    at         TEXT    NOT NULL
+    seqs       TEXT,              -- the receipt's message numbers: '5-9,12'; NULL = none
+    commit_id  TEXT,              -- the caller's own id, which makes the commit repeatable
+    digest     BLOB,              -- of the commit's content, beside a commit_id; its first byte is its version
+    key        TEXT               -- the session's key as text, where it was opened or deleted
 );
 
 CREATE UNIQUE INDEX idx_commits_commit_id ON commits (commit_id, session_id) WHERE commit_id IS NOT NULL;
+CREATE INDEX idx_commits_key              ON commits (session_id) WHERE key IS NOT NULL;
 
--- Rows by hand. A plain INSERT that names only (session_id, role, content, tool_calls, created_at) is numbered and
--- counted here, its time brought to the one width; what could not be read back is refused. The engine's own rows
--- come with their seq and pass by.
-CREATE TRIGGER messages_by_hand AFTER INSERT ON messages WHEN NEW.seq IS NULL BEGIN
-    SELECT RAISE(ABORT, 'messages.content is not JSON') WHERE NOT json_valid(NEW.content);
-    SELECT RAISE(ABORT, 'messages.tool_calls is not JSON') WHERE NOT json_valid(coalesce(NEW.tool_calls, 'null'));
-    SELECT RAISE(ABORT, 'messages.created_at is not an ISO 8601 time') WHERE strftime('%s', NEW.created_at) IS NULL;
+-- Rows by hand. The engine's own messages have a checksum and pass by all of this. A plain INSERT that names only
+-- (session_id, role, content, tool_calls, created_at) is numbered and counted, its time brought to the one width; what
+-- could not be read back is refused, and so is what would take another row's place.
+CREATE TRIGGER messages_before_by_hand BEFORE INSERT ON messages WHEN NEW.checksum IS NULL BEGIN
+    SELECT RAISE(ABORT, 'messages.seq is given by the store') WHERE NEW.seq IS NOT NULL;
+    SELECT RAISE(ABORT, 'messages.id is taken') WHERE EXISTS (SELECT 1 FROM messages WHERE id = NEW.id);
+    SELECT RAISE(ABORT, 'messages.role is not text') WHERE typeof(NEW.role) <> 'text';
+    SELECT RAISE(ABORT, 'messages.content is not JSON')
+     WHERE typeof(NEW.content) <> 'text' OR NOT json_valid(NEW.content);
+    SELECT RAISE(ABORT, 'messages.tool_calls is not JSON')
+     WHERE NEW.tool_calls IS NOT NULL AND (typeof(NEW.tool_calls) <> 'text' OR NOT json_valid(NEW.tool_calls));
+    SELECT RAISE(ABORT, 'messages.created_at is not an ISO 8601 time')
+     WHERE NEW.created_at NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' OR strftime('%s', NEW.created_at) IS NULL;
+END;
+
+CREATE TRIGGER messages_by_hand AFTER INSERT ON messages WHEN NEW.checksum IS NULL BEGIN
     UPDATE messages
        SET seq = (SELECT next_seq FROM sessions WHERE id = NEW.session_id),
            created_at = CASE
-               WHEN created_at GLOB '????-??-??T??:??:??.??????Z' THEN created_at
-               WHEN created_at GLOB '????-??-??T??:??:??.??????*' AND (created_at GLOB '*Z' OR created_at GLOB '*+00:00')
-                   THEN substr(created_at, 1, 26) || 'Z'
+               WHEN created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' THEN created_at
+               WHEN created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]*'
+                    AND (created_at GLOB '*Z' OR created_at GLOB '*+00:00') THEN substr(created_at, 1, 26) || 'Z'
                ELSE strftime('%Y-%m-%dT%H:%M:%f', created_at) || '000Z'
            END
      WHERE id = NEW.id;
@@ -108,21 +120,29 @@ CREATE TRIGGER messages_deleted AFTER DELETE ON messages BEGIN
     UPDATE sessions SET log_count = log_count - 1, message_count = message_count - 1 WHERE id = OLD.session_id;
 END;
 
+-- A session by hand has the messages that are inserted after it, whatever count it was given.
 CREATE TRIGGER sessions_by_hand AFTER INSERT ON sessions
-WHEN NEW.created_at NOT GLOB '????-??-??T??:??:??.??????Z' OR NEW.updated_at NOT GLOB '????-??-??T??:??:??.??????Z' BEGIN
-    SELECT RAISE(ABORT, 'sessions.created_at is not an ISO 8601 time') WHERE strftime('%s', NEW.created_at) IS NULL;
-    SELECT RAISE(ABORT, 'sessions.updated_at is not an ISO 8601 time') WHERE strftime('%s', NEW.updated_at) IS NULL;
+WHEN NEW.message_count <> 0 OR NEW.log_count <> 0 OR NEW.next_seq <> 1
+     OR NEW.created_at NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'
+     OR NEW.updated_at NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z'
+     OR strftime('%s', NEW.created_at) IS NULL OR strftime('%s', NEW.updated_at) IS NULL
+BEGIN
+    SELECT RAISE(ABORT, 'sessions.created_at is not an ISO 8601 time')
+     WHERE NEW.created_at NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' OR strftime('%s', NEW.created_at) IS NULL;
+    SELECT RAISE(ABORT, 'sessions.updated_at is not an ISO 8601 time')
+     WHERE NEW.updated_at NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' OR strftime('%s', NEW.updated_at) IS NULL;
     UPDATE sessions
-       SET created_at = CASE
-               WHEN created_at GLOB '????-??-??T??:??:??.??????Z' THEN created_at
-               WHEN created_at GLOB '????-??-??T??:??:??.??????*' AND (created_at GLOB '*Z' OR created_at GLOB '*+00:00')
-                   THEN substr(created_at, 1, 26) || 'Z'
+       SET message_count = 0, log_count = 0, next_seq = 1,
+           created_at = CASE
+               WHEN created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' THEN created_at
+               WHEN created_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]*'
+                    AND (created_at GLOB '*Z' OR created_at GLOB '*+00:00') THEN substr(created_at, 1, 26) || 'Z'
                ELSE strftime('%Y-%m-%dT%H:%M:%f', created_at) || '000Z'
            END,
            updated_at = CASE
-               WHEN updated_at GLOB '????-??-??T??:??:??.??????Z' THEN updated_at
-               WHEN updated_at GLOB '????-??-??T??:??:??.??????*' AND (updated_at GLOB '*Z' OR updated_at GLOB '*+00:00')
-                   THEN substr(updated_at, 1, 26) || 'Z'
+               WHEN updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]Z' THEN updated_at
+               WHEN updated_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]T[0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9][0-9][0-9][0-9]*'
+                    AND (updated_at GLOB '*Z' OR updated_at GLOB '*+00:00') THEN substr(updated_at, 1, 26) || 'Z'
                ELSE strftime('%Y-%m-%dT%H:%M:%f', updated_at) || '000Z'
            END
      WHERE id = NEW.id;

@@ -1,8 +1,8 @@
 //! [`SessionStore`]: the operations.
 
-use std::path::Path;
+use std::{cmp::Reverse, path::Path};
 
-use sessiondb::{Commit, Conflict, MessagePage, Window, Write, blocking, limits, sqlite};
+use sessiondb::{Commit, Conflict, MessagePage, SessionOrder, Window, Write, blocking, limits, sqlite};
 
 use crate::{
     Error, Result, Session, SessionFilter, SessionKey, SessionPatch, SessionSummary, StoredMessage, writes,
@@ -59,20 +59,31 @@ impl SessionStore {
     /// As [`get`](SessionStore::get).
     pub fn list(&self, filter: &SessionFilter) -> Result<Vec<SessionSummary>> {
         let limit = filter.limit.unwrap_or(usize::MAX);
-        let mut page_filter = writes::filter(filter);
-        let mut summaries = Vec::new();
-        while summaries.len() < limit {
-            page_filter.limit = (limit - summaries.len()).min(limits::PAGE_MAX);
-            let page = self.store.session_list(&page_filter)?;
-            for session in page.sessions {
-                summaries.push(writes::summary(session)?);
+        let mut pages = writes::filter(filter);
+        let mut sessions = match limit {
+            0 => Vec::new(),
+            1..=limits::PAGE_MAX => {
+                pages.limit = limit;
+                self.store.session_list(&pages)?.sessions
             }
-            page_filter.after = page.next;
-            if page_filter.after.is_none() {
-                break;
+            _ => {
+                // In the order of creation, which stands still: a session that changes between two pages would move
+                // from one that is yet to be read to one that was.
+                pages.order = SessionOrder::CreatedNewest;
+                let mut sessions = Vec::new();
+                loop {
+                    let page = self.store.session_list(&pages)?;
+                    sessions.extend(page.sessions);
+                    match page.next {
+                        Some(next) => pages.after = Some(next),
+                        None => break sessions,
+                    }
+                }
             }
-        }
-        Ok(summaries)
+        };
+        sessions.sort_by_key(|session| Reverse((session.updated_at, session.log)));
+        sessions.truncate(limit);
+        sessions.into_iter().map(writes::summary).collect()
     }
 
     /// Changes what the patch names, and answers the session as it is then. What it names happens at once or not at

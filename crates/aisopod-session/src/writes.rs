@@ -60,7 +60,7 @@ pub(crate) fn filter(filter: &SessionFilter) -> sessiondb::SessionFilter {
         updated_after: filter.updated_after,
         updated_before: filter.updated_before,
         order: SessionOrder::UpdatedNewest,
-        limit: filter.limit.unwrap_or(limits::PAGE_MAX).min(limits::PAGE_MAX),
+        limit: limits::PAGE_MAX,
         ..sessiondb::SessionFilter::default()
     }
 }

@@ -407,7 +407,7 @@ fn rows_by_hand_that_name_only_the_seeds_columns_read_right() {
     conn.execute_batch(
         "INSERT INTO sessions (agent_id, channel, account_id, peer_kind, peer_id, created_at, updated_at,
                                message_count, token_usage, metadata, status)
-         VALUES ('a', 'discord', 'bot', 'dm', 'ann', '2026-02-15T10:00:00Z', '2026-02-15T12:00:00+02:00', 0, 9, '{\"t\":1}', 'idle');
+         VALUES ('a', 'discord', 'bot', 'dm', 'ann', '2026-02-15T10:00:00Z', '2026-02-15T12:00:00+02:00', 2, 9, '{\"t\":1}', 'idle');
          INSERT INTO messages (session_id, role, content, tool_calls, created_at)
          VALUES (1, 'user', '\"one\"', NULL, '2026-02-15T10:00:01.123456789+00:00'),
                 (1, 'assistant', '\"two\"', '[]', '2026-02-15 10:00:02');",
@@ -452,6 +452,38 @@ fn a_row_by_hand_that_could_not_be_read_is_refused() {
         "INSERT INTO messages (session_id, role, content, created_at) VALUES (1, 'user', '1', 'yesterday')",
         "messages.created_at is not an ISO 8601 time",
     );
+    for time in ["0", "12:00", "2026-13-01T00:00:00.000000Z", "xxxx-xx-xxTxx:xx:xx.xxxxxxZ"] {
+        refused(
+            &format!(
+                "INSERT INTO messages (session_id, role, content, created_at) VALUES (1, 'user', '1', '{time}')"
+            ),
+            "messages.created_at is not an ISO 8601 time",
+        );
+        refused(
+            &format!(
+                "INSERT INTO sessions (agent_id, channel, account_id, peer_kind, peer_id, created_at, updated_at)
+                 VALUES ('b', '', '', '', '', '{time}', '2026-02-15T10:00:00Z')"
+            ),
+            "sessions.created_at is not an ISO 8601 time",
+        );
+    }
+    refused(
+        "INSERT INTO messages (session_id, role, content, created_at) VALUES (1, 'user', CAST('1' AS BLOB), '2026-02-15T10:00:00Z')",
+        "messages.content is not JSON",
+    );
+    refused(
+        "INSERT INTO messages (session_id, role, content, created_at, seq) VALUES (1, 'user', '1', '2026-02-15T10:00:00Z', 7)",
+        "messages.seq is given by the store",
+    );
+    conn.execute_batch(
+        "INSERT INTO messages (id, session_id, role, content, created_at) VALUES (5, 1, 'user', '1', '2026-02-15T10:00:00Z')",
+    )
+    .unwrap();
+    refused(
+        "INSERT OR REPLACE INTO messages (id, session_id, role, content, created_at) VALUES (5, 1, 'user', '2', '2026-02-15T10:00:00Z')",
+        "messages.id is taken",
+    );
+    conn.execute_batch("DELETE FROM messages").unwrap();
     refused(
         "INSERT INTO messages (session_id, role, content, created_at) VALUES (9, 'user', '1', '2026-02-15T10:00:00Z')",
         "FOREIGN KEY",

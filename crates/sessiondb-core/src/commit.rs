@@ -1,12 +1,11 @@
 //! [`Commit`]: everything that changes a session, as one value.
 
-use std::io;
-
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
-    Error, FAMILY_DEFAULT, Json, NewDocument, NewMessage, Result, SessionKey, Time, document, limits,
+    Error, FAMILY_DEFAULT, Json, NewDocument, NewMessage, Result, SessionKey, Time, document,
+    fingerprint::Fingerprint,
+    limits,
     message::{validate_id, validate_name},
     time,
 };
@@ -249,23 +248,99 @@ impl Commit {
         self.writes.iter().map(Write::bytes).sum()
     }
 
-    /// What stands for the commit's content when an id comes again: XXH3 (128 bits) of all of it.
-    pub fn digest(&self) -> [u8; 16] {
-        struct Hashing(Xxh3);
-        impl io::Write for Hashing {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.0.update(bytes);
-                Ok(bytes.len())
+    /// How many single changes and expectations are in this commit, which count against
+    /// [`COMMIT_WRITES_MAX`](limits::COMMIT_WRITES_MAX).
+    pub fn changes(&self) -> usize {
+        self.writes.iter().map(Write::len).sum::<usize>() + self.expect.len()
+    }
+
+    /// What stands for the commit's content when its id comes again: a version, 1, and XXH3 (128 bits) of every field.
+    pub fn digest(&self) -> [u8; 17] {
+        let mut fields = Fingerprint::new();
+        self.key.parts().into_iter().for_each(|part| fields.text(part));
+        fields.text_opt(self.id.as_deref());
+        fields.number_opt(self.at.map(|at| at.timestamp_micros().cast_unsigned()));
+        fields.number(self.expect.len() as u64);
+        self.expect.iter().for_each(|expect| expect.fingerprint(&mut fields));
+        self.writes.iter().for_each(|write| write.fingerprint(&mut fields));
+        let mut digest = [1; 17];
+        digest[1..].copy_from_slice(&fields.digest());
+        digest
+    }
+}
+
+impl Expect {
+    fn fingerprint(&self, fields: &mut Fingerprint) {
+        match self {
+            Expect::Absent => fields.text("absent"),
+            Expect::State(revision) => {
+                fields.text("state");
+                fields.number(*revision);
             }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
+            Expect::Head(seq) => {
+                fields.text("head");
+                fields.number(*seq);
+            }
+            Expect::Document { collection, id, revision } => {
+                fields.text("document");
+                fields.text(collection);
+                fields.text(id);
+                fields.number(*revision);
             }
         }
-        let mut hashing = Hashing(Xxh3::new());
-        // Only JSON that was validated goes in, and the writer never fails.
-        let written = serde_json::to_writer(&mut hashing, self);
-        debug_assert!(written.is_ok(), "{written:?}");
-        hashing.0.digest128().to_be_bytes()
+    }
+}
+
+impl Write {
+    fn fingerprint(&self, fields: &mut Fingerprint) {
+        match self {
+            Write::Open(Opening { family, status, metadata }) => {
+                fields.text("open");
+                fields.text_opt(family.as_deref());
+                fields.text_opt(status.as_deref());
+                fields.text_opt(metadata.as_ref().map(Json::get));
+            }
+            Write::Append(messages) => {
+                fields.text("append");
+                fields.number(messages.len() as u64);
+                messages.iter().for_each(|message| message.fingerprint(fields));
+            }
+            Write::SetStatus(status) => {
+                fields.text("set status");
+                fields.text(status);
+            }
+            Write::SetMetadata(metadata) => {
+                fields.text("set metadata");
+                fields.text(metadata.get());
+            }
+            Write::SetTokens(tokens) => {
+                fields.text("set tokens");
+                fields.number(*tokens);
+            }
+            Write::AddTokens(tokens) => {
+                fields.text("add tokens");
+                fields.number(*tokens);
+            }
+            Write::PutDocument(NewDocument { collection, id, body, blob }) => {
+                fields.text("put document");
+                fields.text(collection);
+                fields.text(id);
+                fields.text(body.get());
+                fields.bytes_opt(blob.as_deref());
+            }
+            Write::PatchDocument { collection, id, patch } => {
+                fields.text("patch document");
+                fields.text(collection);
+                fields.text(id);
+                fields.text(patch.get());
+            }
+            Write::RemoveDocument { collection, id } => {
+                fields.text("remove document");
+                fields.text(collection);
+                fields.text(id);
+            }
+            Write::Delete => fields.text("delete"),
+        }
     }
 }
 
@@ -275,7 +350,7 @@ impl Commit {
 /// [`Error::Invalid`], saying what is wrong or which limit is exceeded.
 pub(crate) fn validate_all(commits: &[Commit]) -> Result<()> {
     commits.iter().try_for_each(Commit::validate)?;
-    let count: usize = commits.iter().flat_map(|commit| &commit.writes).map(Write::len).sum();
+    let count: usize = commits.iter().map(Commit::changes).sum();
     let bytes: usize = commits.iter().map(Commit::bytes).sum();
     if count.max(commits.len()) > limits::COMMIT_WRITES_MAX {
         return Err(Error::Invalid(format!(

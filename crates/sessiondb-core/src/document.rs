@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Json, Result, Time, limits, message::validate_id, window::validate_limit};
+use crate::{
+    Error, Json, Result, Time, fingerprint::Fingerprint, limits, message::validate_id, window::validate_limit,
+};
 
 /// A document as the store has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,21 @@ pub struct Document {
     pub revision: u64,
     /// When it was written: the time of its commit, which may lie before that of an earlier one if the caller gave it.
     pub updated_at: Time,
+}
+
+impl Document {
+    /// The checksum that the store keeps beside a document, so that `check` finds a bit that flipped on the disk:
+    /// XXH3 (64 bits) over every field.
+    pub fn checksum(&self) -> i64 {
+        let mut fields = Fingerprint::new();
+        fields.text(&self.collection);
+        fields.text(&self.id);
+        fields.number(self.revision);
+        fields.number(self.updated_at.timestamp_micros().cast_unsigned());
+        fields.text(self.body.get());
+        fields.bytes_opt(self.blob.as_deref());
+        fields.checksum()
+    }
 }
 
 /// A document to put.
@@ -99,7 +116,7 @@ impl Default for DocumentFilter {
     }
 }
 
-/// A page of documents.
+/// A page of documents. It may have fewer than were asked for although there are more: `next` tells, not the count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DocumentPage {
     /// The documents, ordered by collection and id.

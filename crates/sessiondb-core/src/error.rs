@@ -61,8 +61,9 @@ pub enum Error {
     #[error("the outcome of the write is unknown: {0}")]
     Unknown(String),
 
-    /// After a disk error the store refuses writes until it is opened again; reads go on.
-    #[error("writes are refused since a disk error: {0}")]
+    /// After an error that leaves the disk in doubt, or when the file was moved or replaced under the open store, writes
+    /// are refused until it is opened again; reads go on.
+    #[error("writes are refused until the store is opened again: {0}")]
     Stopped(String),
 
     /// The store could not be opened. Nothing in it was changed.

@@ -99,7 +99,8 @@ impl Json {
     }
 
     /// This JSON changed by a merge patch (RFC 7396): members of the patch replace those of an object, `null`
-    /// removes, objects are merged member by member. What the patch does not touch keeps its text.
+    /// removes, objects are merged member by member. What the patch does not touch keeps its text; of members with
+    /// one name in an object that is merged, the last counts.
     ///
     /// # Errors
     /// [`Error::Invalid`] if a member's name is not readable text (a lone surrogate).

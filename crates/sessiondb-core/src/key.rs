@@ -19,7 +19,8 @@ use crate::{Error, Result, limits};
 /// # Text form
 ///
 /// `Display` and `FromStr` give and take the canonical text: the parts joined by `:`. Inside a part, the characters
-/// `:` `=` `/` `%` `?` `#` `\`, space and control characters are written as `=HH`, one for each byte in hexadecimal.
+/// `:` `=` `/` `%` `?` `#` `\`, white space, control characters and others that are not seen are written as `=HH`, one for
+/// each byte in hexadecimal.
 /// The text has neither `%` nor `/`, so it can stand in a URL's path as it is, and parses back to the same key.
 ///
 /// ```
@@ -118,7 +119,8 @@ impl fmt::Display for SessionKey {
 pub(crate) fn write_part(f: &mut fmt::Formatter<'_>, part: &str) -> fmt::Result {
     let mut plain_from = 0;
     for (at, c) in part.char_indices() {
-        if !matches!(c, ':' | '=' | '/' | '%' | '?' | '#' | '\\' | ' ') && !c.is_control() {
+        if !matches!(c, ':' | '=' | '/' | '%' | '?' | '#' | '\\' | ' ') && !c.is_control() && !is_invisible(c)
+        {
             continue;
         }
         f.write_str(&part[plain_from..at])?;
@@ -128,6 +130,14 @@ pub(crate) fn write_part(f: &mut fmt::Formatter<'_>, part: &str) -> fmt::Result 
         }
     }
     f.write_str(&part[plain_from..])
+}
+
+/// Characters that are not seen, or turn the direction of those that are: in a text that people compare and copy they
+/// would hide what it says. White space, zero-width characters, marks and overrides of direction, byte order marks, tags.
+fn is_invisible(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 impl FromStr for SessionKey {

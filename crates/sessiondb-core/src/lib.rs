@@ -31,6 +31,7 @@ mod commit;
 pub mod conformance;
 mod document;
 mod error;
+mod fingerprint;
 mod json;
 mod key;
 pub mod limits;

@@ -17,7 +17,7 @@ pub const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 pub const METADATA_BYTES_MAX: usize = 1 << 20;
 /// Largest call of `commit`: the bytes of all its messages, documents and metadata together.
 pub const COMMIT_BYTES_MAX: usize = 64 << 20;
-/// Most single changes (messages and other writes) in one call of `commit`.
+/// Most single changes (messages and other writes) and expectations together in one call of `commit`.
 pub const COMMIT_WRITES_MAX: usize = 10_000;
 /// Most tool calls that one message may open or close.
 pub const CALLS_PER_MESSAGE_MAX: usize = 1_000;

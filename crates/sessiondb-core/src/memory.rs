@@ -48,7 +48,7 @@ struct Entry {
 
 #[derive(Clone)]
 struct Answered {
-    digest: [u8; 16],
+    digest: [u8; 17],
     receipt: Receipt,
 }
 
@@ -375,7 +375,7 @@ impl State {
         Ok(true)
     }
 
-    fn note(&mut self, id: Option<(String, [u8; 16])>, log: LogId, receipt: &Receipt, undo: &mut Vec<Undo>) {
+    fn note(&mut self, id: Option<(String, [u8; 17])>, log: LogId, receipt: &Receipt, undo: &mut Vec<Undo>) {
         if let Some((id, digest)) = id {
             undo.push(Undo::Forget(log, id.clone()));
             self.answered.insert((log, id), Answered { digest, receipt: receipt.clone() });

@@ -1,9 +1,8 @@
 //! Messages: what a caller appends, and what the store returns.
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::Xxh3;
 
-use crate::{Error, Json, Result, Time, limits, time};
+use crate::{Error, Json, Result, Time, fingerprint::Fingerprint, limits, time};
 
 /// A message to append. The store numbers it; everything else is the caller's, and kept as it is.
 ///
@@ -109,6 +108,19 @@ impl NewMessage {
         self.created_at.map_or(Ok(()), time::validate)
     }
 
+    /// Adds every field to the digest of a commit.
+    pub(crate) fn fingerprint(&self, fields: &mut Fingerprint) {
+        fields.text(&self.role);
+        fields.number_opt(self.created_at.map(|at| at.timestamp_micros().cast_unsigned()));
+        fields.text_opt(self.message_id.as_deref());
+        fields.number_opt(self.token_count);
+        fields.texts(&self.opens);
+        fields.texts(&self.closes);
+        fields.text(self.content.get());
+        fields.text_opt(self.tool_calls.as_ref().map(Json::get));
+        fields.text_opt(self.attributes.as_ref().map(Json::get));
+    }
+
     /// Whether appending this again would append what `stored` is already.
     pub fn is_same_as(&self, stored: &Message) -> bool {
         self.role == stored.role
@@ -158,31 +170,20 @@ pub struct Message {
 
 impl Message {
     /// The checksum that the store keeps beside a message, so that `check` finds a bit that flipped on the disk:
-    /// XXH3 (64 bits) over every field but the row id, each text with its length before it.
+    /// XXH3 (64 bits) over every field but the row id.
     pub fn checksum(&self) -> i64 {
-        let mut hash = Xxh3::new();
-        let mut text = |text: Option<&str>| match text {
-            None => hash.update(&[0]),
-            Some(text) => {
-                hash.update(&[1]);
-                hash.update(&(text.len() as u64).to_le_bytes());
-                hash.update(text.as_bytes());
-            }
-        };
-        text(Some(&self.role));
-        text(Some(self.content.get()));
-        text(self.tool_calls.as_ref().map(Json::get));
-        text(self.message_id.as_deref());
-        text(self.attributes.as_ref().map(Json::get));
-        for calls in [&self.opens, &self.closes] {
-            calls.iter().for_each(|call| text(Some(call)));
-            text(None);
-        }
-        hash.update(&self.seq.to_le_bytes());
-        hash.update(&self.created_at.timestamp_micros().to_le_bytes());
-        // One more than the count, so that "not known" is not "none".
-        hash.update(&self.token_count.map_or(0, |count| count + 1).to_le_bytes());
-        hash.digest().cast_signed()
+        let mut fields = Fingerprint::new();
+        fields.number(self.seq);
+        fields.text(&self.role);
+        fields.number(self.created_at.timestamp_micros().cast_unsigned());
+        fields.text_opt(self.message_id.as_deref());
+        fields.number_opt(self.token_count);
+        fields.texts(&self.opens);
+        fields.texts(&self.closes);
+        fields.text(self.content.get());
+        fields.text_opt(self.tool_calls.as_ref().map(Json::get));
+        fields.text_opt(self.attributes.as_ref().map(Json::get));
+        fields.checksum()
     }
 }
 

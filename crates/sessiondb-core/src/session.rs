@@ -231,7 +231,7 @@ impl<'de> Deserialize<'de> for Cursor {
     }
 }
 
-/// A page of sessions.
+/// A page of sessions. It may have fewer than were asked for although there are more: `next` tells, not the count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionPage {
     /// The sessions, in the order asked for.

@@ -71,7 +71,8 @@ pub(crate) fn validate_limit(limit: usize) -> Result<()> {
     Err(Error::Invalid(format!("a page of {limit} was asked for; 1 to {} are allowed", limits::PAGE_MAX)))
 }
 
-/// The messages of a window, oldest first, and what lies around them.
+/// The messages of a window, oldest first, and what lies around them. There may be fewer than were asked for although
+/// there are more: the flags tell, not the count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MessagePage {
     /// The messages, in the order of the view.

@@ -14,7 +14,8 @@ type Applied<T> = Result<T, Failure>;
 /// Applies one commit. `now` is its time if it does not bring one.
 pub(crate) fn commit(conn: &Connection, commit: &Commit, now: Time) -> Applied<Receipt> {
     let session = query::session(conn, &commit.key)?;
-    if let Some(receipt) = answered_before(conn, commit, session.as_ref())? {
+    let digest = commit.id.as_ref().map(|_| commit.digest());
+    if let Some(receipt) = answered_before(conn, commit, digest, session.as_ref())? {
         return Ok(receipt);
     }
     for expect in &commit.expect {
@@ -23,8 +24,17 @@ pub(crate) fn commit(conn: &Connection, commit: &Commit, now: Time) -> Applied<R
     let at = commit
         .at
         .map_or_else(|| session.as_ref().map_or(now, |session| session.updated_at.max(now)), time::truncate);
-    let mut change =
-        Change { conn, commit, at, session, seqs: Vec::new(), what: Vec::new(), logged: false, state: false };
+    let mut change = Change {
+        conn,
+        commit,
+        digest,
+        at,
+        session,
+        seqs: Vec::new(),
+        what: Vec::new(),
+        logged: false,
+        state: false,
+    };
     for write in &commit.writes {
         change.write(write)?;
     }
@@ -35,10 +45,10 @@ pub(crate) fn commit(conn: &Connection, commit: &Commit, now: Time) -> Applied<R
 fn answered_before(
     conn: &Connection,
     commit: &Commit,
+    digest: Option<[u8; 17]>,
     session: Option<&Session>,
 ) -> Applied<Option<Receipt>> {
-    let Some(id) = &commit.id else { return Ok(None) };
-    let digest = commit.digest();
+    let (Some(id), Some(digest)) = (&commit.id, digest) else { return Ok(None) };
     let noted: Option<(Vec<u8>, i64, Option<String>)> = match session {
         Some(session) => conn
             .prepare_cached(
@@ -88,11 +98,11 @@ fn expected(conn: &Connection, expect: &Expect, key: &SessionKey, session: Optio
             current => Err(conflict(key, Conflict::Head { expected: *expected, current })),
         },
         Expect::Document { collection, id, revision: expected } => {
-            let document = match session {
-                Some(session) => query::document(conn, session.log, collection, id)?,
-                None => None,
+            let revision = match session {
+                Some(session) => query::document_revision(conn, session.log, collection, id)?,
+                None => 0,
             };
-            match document.map_or(0, |document| document.revision) {
+            match revision {
                 current if current == *expected => Ok(()),
                 current => {
                     let (collection, id, expected) = (collection.clone(), id.clone(), *expected);
@@ -107,6 +117,8 @@ fn expected(conn: &Connection, expect: &Expect, key: &SessionKey, session: Optio
 struct Change<'a> {
     conn: &'a Connection,
     commit: &'a Commit,
+    /// Of a commit that bears an id.
+    digest: Option<[u8; 17]>,
     at: Time,
     session: Option<Session>,
     seqs: Vec<u64>,
@@ -152,9 +164,7 @@ impl Change<'_> {
                 self.logged = true;
                 self.changed("tokens");
             }
-            Write::PutDocument(document) => {
-                self.put(log, &document.collection, &document.id, &document.body, document.blob.as_deref())?;
-            }
+            Write::PutDocument(document) => self.put(log, document.clone())?,
             Write::PatchDocument { collection, id, patch } => {
                 let old = query::document(self.conn, log, collection, id)?;
                 let (body, blob) =
@@ -162,7 +172,7 @@ impl Change<'_> {
                 let body = body.merge_patch(patch)?;
                 let patched = NewDocument { collection: collection.clone(), id: id.clone(), body, blob };
                 patched.validate()?;
-                self.put(log, collection, id, &patched.body, patched.blob.as_deref())?;
+                self.put(log, patched)?;
             }
             Write::RemoveDocument { collection, id } => {
                 let mut statement = self.conn.prepare_cached(
@@ -235,9 +245,17 @@ impl Change<'_> {
             self.seqs.push(stored.seq);
             return Ok(());
         }
+        // Only a row changed by hand can be at the end of the numbers.
+        let seq = session.head + 1;
+        if seq >= limits::COUNT_MAX {
+            let row = format!("row {} of sessions", session.log.0);
+            return Err(
+                Error::Undecodable { row, reason: "column next_seq: no number is left".into() }.into()
+            );
+        }
         let message = Message {
             id: 0,
-            seq: session.head + 1,
+            seq,
             role: new.role.clone(),
             content: new.content.clone(),
             tool_calls: new.tool_calls.clone(),
@@ -258,30 +276,26 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn put(
-        &mut self,
-        log: LogId,
-        collection: &str,
-        id: &str,
-        body: &Json,
-        blob: Option<&[u8]>,
-    ) -> Applied<()> {
+    fn put(&mut self, log: LogId, document: NewDocument) -> Applied<()> {
+        let NewDocument { collection, id, body, blob } = document;
         let revision = self.session.as_ref().map_or(0, |session| session.revision) + 1;
+        let document = Document { collection, id, body, blob, revision, updated_at: self.at };
         self.conn
             .prepare_cached(
-                "INSERT INTO documents (session_id, collection, id, body, blob, revision, updated_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
-                 ON CONFLICT DO UPDATE SET body = excluded.body, blob = excluded.blob, \
-                                           revision = excluded.revision, updated_at = excluded.updated_at",
+                "INSERT INTO documents (session_id, collection, id, revision, updated_at, checksum, body, blob) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+                 ON CONFLICT DO UPDATE SET revision = excluded.revision, updated_at = excluded.updated_at, \
+                                           checksum = excluded.checksum, body = excluded.body, blob = excluded.blob",
             )?
             .execute(params![
                 log.0,
-                collection,
-                id,
-                body.get(),
-                blob,
-                revision.cast_signed(),
-                time::to_text(self.at)
+                document.collection,
+                document.id,
+                document.revision.cast_signed(),
+                time::to_text(document.updated_at),
+                document.checksum(),
+                document.body.get(),
+                document.blob,
             ])?;
         self.changed_state("document");
         Ok(())
@@ -345,20 +359,21 @@ impl Change<'_> {
         }
         if !self.what.is_empty() || self.commit.id.is_some() {
             let seqs = (!self.seqs.is_empty()).then(|| seqs_to_text(&self.seqs));
-            let digest = self.commit.id.as_ref().map(|_| self.commit.digest());
+            let begins_or_ends = self.what.iter().any(|what| matches!(*what, "open" | "delete"));
             self.conn
                 .prepare_cached(
-                    "INSERT INTO commits (session_id, revision, commit_id, digest, seqs, what, at) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    "INSERT INTO commits (session_id, revision, at, what, seqs, commit_id, digest, key) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 )?
                 .execute(params![
                     session.log.0,
                     session.revision.cast_signed(),
-                    self.commit.id,
-                    digest,
-                    seqs,
+                    time::to_text(self.at),
                     self.what.join(" "),
-                    time::to_text(self.at)
+                    seqs,
+                    self.commit.id,
+                    self.digest,
+                    begins_or_ends.then(|| key.to_string()),
                 ])?;
         }
         Ok(Receipt { key, revision: session.revision, seqs: self.seqs, replayed: false })

@@ -1,7 +1,7 @@
 //! Looking at everything: SQLite's own checks, then every count, number, checksum and text again.
 
 use rusqlite::{Connection, params};
-use sessiondb_core::{CheckReport, Json, Message, Session};
+use sessiondb_core::{CheckReport, Error, Json, Message, Session};
 
 use crate::{
     error::Failure,
@@ -11,8 +11,15 @@ use crate::{
 /// Sessions, messages or documents looked at in one go.
 const PAGE: i64 = 500;
 
-/// What SQLite itself finds wrong with the file.
-pub(crate) fn file(conn: &Connection, report: &mut CheckReport) -> Result<(), Failure> {
+/// What SQLite itself finds wrong with the file. That a part of it cannot be read is a finding too, here and below: a
+/// check is for damaged files, and goes on with the rest.
+pub(crate) fn file(conn: &Connection, report: &mut CheckReport) {
+    if let Err(failure) = pragmas(conn, report) {
+        report.found("the file", Error::from(failure));
+    }
+}
+
+fn pragmas(conn: &Connection, report: &mut CheckReport) -> Result<(), Failure> {
     let mut statement = conn.prepare("PRAGMA integrity_check")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -32,11 +39,14 @@ pub(crate) fn file(conn: &Connection, report: &mut CheckReport) -> Result<(), Fa
 }
 
 /// The next sessions after this row id; answers the last row id looked at, `None` at the end.
-pub(crate) fn sessions(
-    conn: &Connection,
-    after: i64,
-    report: &mut CheckReport,
-) -> Result<Option<i64>, Failure> {
+pub(crate) fn sessions(conn: &Connection, after: i64, report: &mut CheckReport) -> Option<i64> {
+    page(conn, after, report).unwrap_or_else(|failure| {
+        report.found(format!("sessions after row {after}"), Error::from(failure));
+        None
+    })
+}
+
+fn page(conn: &Connection, after: i64, report: &mut CheckReport) -> Result<Option<i64>, Failure> {
     let mut statement = conn.prepare_cached(&format!(
         "SELECT {SESSION_COLUMNS} FROM sessions WHERE id > ?1 ORDER BY id LIMIT ?2"
     ))?;
@@ -46,9 +56,12 @@ pub(crate) fn sessions(
         last = Some(row.get(0)?);
         report.sessions += 1;
         match row::session(row) {
-            Ok(session) => self::session(conn, &session, report)?,
-            Err(Failure::Store(error)) => report.found("a session", error),
-            Err(error) => return Err(error),
+            Ok(session) => {
+                if let Err(failure) = self::session(conn, &session, report) {
+                    report.found(&session.key, Error::from(failure));
+                }
+            }
+            Err(failure) => report.found("a session", Error::from(failure)),
         }
     }
     Ok(last)
@@ -141,7 +154,7 @@ fn documents(
     report: &mut CheckReport,
 ) -> Result<(), Failure> {
     let mut statement = conn.prepare_cached(&format!(
-        "SELECT {DOCUMENT_COLUMNS} FROM documents WHERE session_id = ?1 ORDER BY collection, id"
+        "SELECT {DOCUMENT_COLUMNS}, checksum FROM documents WHERE session_id = ?1 ORDER BY collection, id"
     ))?;
     let mut rows = statement.query([session.log.0])?;
     while let Some(row) = rows.next()? {
@@ -155,6 +168,10 @@ fn documents(
             Err(error) => return Err(error),
         };
         let name = format!("document {}/{}", document.collection, document.id);
+        let checksum: Option<i64> = row.get("checksum")?;
+        if checksum.is_some_and(|checksum| checksum != document.checksum()) {
+            report.found(at, format!("{name}: its checksum does not match; it is not what was written"));
+        }
         if let Err(error) = Json::parse(document.body.get()) {
             report.found(at, format!("{name}: its body is {error}"));
         }

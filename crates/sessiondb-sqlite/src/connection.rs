@@ -14,8 +14,8 @@ use crate::{
     Options,
     error::Failure,
     lock::SideLock,
-    migrate,
-    options::{BUSY_TIMEOUT, READER_CACHE_KIB, WRITER_CACHE_KIB},
+    migrate::{self, Kind},
+    options::{BUSY_TIMEOUT, LOG_BYTES_KEPT, READER_CACHE_KIB, WRITER_CACHE_KIB},
 };
 
 /// The oldest SQLite without the WAL-reset bug, which can corrupt a database that several connections write and
@@ -41,22 +41,26 @@ pub(crate) fn open(options: &Options, role: Role) -> Result<(PathBuf, SideLock, 
     let cannot = |reason: String| Error::CannotOpen { location: options.path.display().to_string(), reason };
     check_sqlite_version(rusqlite::version_number()).map_err(cannot)?;
 
-    let opening = OPENING.lock();
     if !options.create && !options.path.exists() {
         return Err(cannot("there is no store".into()));
     }
     let path = make_file(&options.path).map_err(|e| cannot(e.to_string()))?;
+    let mut kind = Kind::Empty;
     if fs::metadata(&path).is_ok_and(|meta| meta.len() > 0) {
         // Through a connection that cannot write, so that a file which is not ours stays as it is to the last byte.
         let probe =
             connect(&path, options, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|e| cannot(describe(&e)))?;
-        migrate::refuse_unless_ours(&probe).map_err(|failure| relocate(failure, &cannot))?;
+        kind = migrate::ours(&probe).map_err(|failure| relocate(failure, &cannot))?;
     }
     let lock = SideLock::open(&path).map_err(|e| {
         cannot(format!("the file beside it that queues writers, '{}-lock': {e}", path.display()))
     })?;
-    // One process at a time: switching a new file to WAL is not waited for by SQLite.
-    let turn = lock.acquire().map_err(|e| cannot(e.to_string()))?;
+    // A file that is ready needs no turn to write: whoever only reads does not wait for whoever writes. One that is not
+    // is made ready by one process at a time, since SQLite does not wait when it switches a file to WAL.
+    let turn = match kind {
+        Kind::Store(migrate::SCHEMA_VERSION) => None,
+        _ => Some(lock.acquire().map_err(|e| cannot(e.to_string()))?),
+    };
     let conn =
         connect(&path, options, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|e| cannot(describe(&e)))?;
     if conn.is_readonly(MAIN_DB).map_err(|e| cannot(describe(&e)))? {
@@ -65,13 +69,11 @@ pub(crate) fn open(options: &Options, role: Role) -> Result<(PathBuf, SideLock, 
     prepare(&conn).map_err(|failure| relocate(failure, &cannot))?;
     configure(&conn, options, role).map_err(|failure| relocate(failure, &cannot))?;
     drop(turn);
-    drop(opening);
     Ok((path, lock, conn))
 }
 
 /// One more connection of this role to a store that [`open`] has opened.
 pub(crate) fn reopen(path: &Path, options: &Options, role: Role) -> Result<Connection, Failure> {
-    let _opening = OPENING.lock();
     let conn = connect(path, options, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     configure(&conn, options, role)?;
     Ok(conn)
@@ -91,6 +93,7 @@ fn check_sqlite_version(version: i32) -> Result<(), String> {
 /// not even opened. What is made is synced into its directory, so that a power cut cannot take the file from under
 /// the data that was acknowledged in it.
 fn make_file(path: &Path) -> io::Result<PathBuf> {
+    let _opening = OPENING.lock();
     let name = path.file_name().ok_or_else(|| io::Error::other("the path names no file"))?;
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -100,10 +103,19 @@ fn make_file(path: &Path) -> io::Result<PathBuf> {
     let path = directory.canonicalize()?.join(name);
     match path.canonicalize() {
         Ok(real) if real.is_dir() => return Err(io::Error::other("it is a directory")),
-        // A symbolic link is followed here, so that the files beside the database have one name.
+        // A symbolic link is followed here, so that the files beside the database have one name. A hard link cannot be:
+        // each name would have a log of its own, and what is written through one is lost to the other.
+        Ok(real) if links(&real)? > 1 => {
+            return Err(io::Error::other("the file has several names (hard links); copy it instead"));
+        }
         Ok(real) => return Ok(real),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
+    }
+    let log = format!("{}-wal", path.display());
+    if fs::metadata(&log).is_ok_and(|meta| meta.len() > 0) {
+        let message = format!("there is no database here, but its log, {log}: move the database back to it");
+        return Err(io::Error::other(message));
     }
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -117,6 +129,24 @@ fn make_file(path: &Path) -> io::Result<PathBuf> {
     }
     sync_parent(&path)?;
     Ok(path)
+}
+
+/// How many names the file has.
+fn links(path: &Path) -> io::Result<u64> {
+    #[cfg(unix)]
+    return fs::metadata(path).map(|meta| std::os::unix::fs::MetadataExt::nlink(&meta));
+    #[cfg(not(unix))]
+    return fs::metadata(path).map(|_| 1);
+}
+
+/// What stays the same while the path leads to the same file: its device and inode. Asking opens nothing.
+pub(crate) fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    #[cfg(unix)]
+    return fs::metadata(path).map(|meta| {
+        (std::os::unix::fs::MetadataExt::dev(&meta), std::os::unix::fs::MetadataExt::ino(&meta))
+    });
+    #[cfg(not(unix))]
+    return fs::metadata(path).map(|_| (0, 0));
 }
 
 fn make_directory(directory: &Path) -> io::Result<()> {
@@ -142,6 +172,7 @@ fn sync_parent(path: &Path) -> io::Result<()> {
 }
 
 fn connect(path: &Path, options: &Options, access: OpenFlags) -> rusqlite::Result<Connection> {
+    let _opening = OPENING.lock();
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let conn = match &options.vfs {
         Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str())?,
@@ -153,7 +184,7 @@ fn connect(path: &Path, options: &Options, access: OpenFlags) -> rusqlite::Resul
 
 /// What is decided once for a file: its page size, that it can shrink, that it has a write-ahead log; then its schema.
 fn prepare(conn: &Connection) -> Result<(), Failure> {
-    if migrate::kind(conn)? == migrate::Kind::Empty {
+    if migrate::kind(conn)? == Kind::Empty {
         conn.pragma_update(None, "page_size", 4096)?;
         conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
@@ -186,6 +217,9 @@ fn configure(conn: &Connection, options: &Options, role: Role) -> Result<(), Fai
         ("cell_size_check", 1),
         ("mmap_size", 0),
         ("cache_size", -cache_kib),
+        // What is deleted is overwritten, so that it is not in the file any more once the log is copied into it.
+        ("secure_delete", 1),
+        ("journal_size_limit", LOG_BYTES_KEPT),
         // What a savepoint may have to take back is kept in memory and not in a file under /tmp.
         ("temp_store", 2),
         ("query_only", i64::from(role == Role::Reader)),

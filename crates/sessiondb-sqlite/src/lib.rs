@@ -38,12 +38,12 @@ mod writer;
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
+use futures_channel::oneshot;
 use rusqlite::Connection;
 use sessiondb_core::{
     Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, MessagePage, Receipt,
     Result, Session, SessionFilter, SessionKey, SessionPage, Window,
 };
-use tokio::sync::oneshot;
 
 pub use migrate::SCHEMA_VERSION;
 pub use options::{Durability, Options};
@@ -72,7 +72,7 @@ impl SqliteBackend {
     /// schema, no right to write, … Nothing was changed then.
     pub fn open(options: Options) -> Result<SqliteBackend> {
         let (path, lock, conn) = connection::open(&options, Role::Writer)?;
-        let writer = Writer::start(conn, lock)?;
+        let writer = Writer::start(&path, conn, lock)?;
         let readers = Readers::new(Box::new(move || connection::reopen(&path, &options, Role::Reader)));
         Ok(SqliteBackend { engine: Arc::new(Engine { readers, writer }), blocking: false })
     }
@@ -156,7 +156,7 @@ impl Backend for SqliteBackend {
         let mut report = self
             .read(|conn| {
                 let mut report = CheckReport::default();
-                check::file(conn, &mut report)?;
+                check::file(conn, &mut report);
                 Ok(report)
             })
             .await?;
@@ -165,7 +165,7 @@ impl Backend for SqliteBackend {
         while let Some(from) = after {
             (after, report) = self
                 .read(move |conn| {
-                    let after = check::sessions(conn, from, &mut report)?;
+                    let after = check::sessions(conn, from, &mut report);
                     Ok((after, report))
                 })
                 .await?;
@@ -183,7 +183,10 @@ impl Backend for SqliteBackend {
             return close(&self.engine);
         }
         let (engine, (answer, receiver)) = (Arc::clone(&self.engine), oneshot::channel());
-        std::thread::spawn(move || answer.send(close(&engine)));
+        std::thread::Builder::new()
+            .name("sessiondb-close".into())
+            .spawn(move || answer.send(close(&engine)))
+            .map_err(|e| Error::Storage(format!("no thread to close the store: {e}")))?;
         receiver.await.unwrap_or_else(|_| Err(Error::Storage("closing the store panicked".into())))
     }
 

@@ -52,6 +52,11 @@ pub(crate) fn kind(conn: &Connection) -> rusqlite::Result<Kind> {
     }
 }
 
+/// The version of a store, which another program may have raised since it was opened.
+pub(crate) fn version_of_store(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.prepare_cached("SELECT max(version) FROM schema_version")?.query_row([], |row| row.get(0))
+}
+
 fn version(conn: &Connection) -> rusqlite::Result<i64> {
     let there = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_version'";
     if conn.query_row(there, [], |_| Ok(())).optional()?.is_none() {
@@ -66,8 +71,7 @@ fn version(conn: &Connection) -> rusqlite::Result<i64> {
 /// `CannotOpen` if the database is somebody else's or of a newer version; nothing is changed then. A step that fails
 /// leaves the version before it.
 pub(crate) fn run(conn: &Connection) -> Result<(), Failure> {
-    refuse_unless_ours(conn)?;
-    if version(conn)? == SCHEMA_VERSION {
+    if ours(conn)? == Kind::Store(SCHEMA_VERSION) {
         return Ok(());
     }
     for migration in MIGRATIONS {
@@ -88,11 +92,15 @@ pub(crate) fn run(conn: &Connection) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn refuse_unless_ours(conn: &Connection) -> Result<(), Failure> {
+/// What the database is, if it may be opened.
+///
+/// # Errors
+/// `CannotOpen` if it is somebody else's or of a newer version.
+pub(crate) fn ours(conn: &Connection) -> Result<Kind, Failure> {
     let location = conn.path().filter(|path| !path.is_empty()).unwrap_or(":memory:").to_owned();
     let reason = match kind(conn)? {
-        Kind::Empty => return Ok(()),
-        Kind::Store(version) if version <= SCHEMA_VERSION => return Ok(()),
+        Kind::Empty => return Ok(Kind::Empty),
+        Kind::Store(version) if version <= SCHEMA_VERSION => return Ok(Kind::Store(version)),
         Kind::Store(version) => format!(
             "its schema is version {version}, and this program knows up to version {SCHEMA_VERSION}; \
              nothing was changed; use a newer program"

@@ -67,6 +67,8 @@ impl Options {
 
 /// How long a statement waits for another process or connection before the store answers that it is busy.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a process waits for its turn to write among processes of ours. Longer than any write takes.
+pub(crate) const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 /// The writer checkpoints when the log has this many pages: 16 MiB.
 pub(crate) const CHECKPOINT_PAGES: i32 = 4096;
 /// While a reader keeps a checkpoint from finishing, the next is tried after this many further pages: 4 MiB.
@@ -79,5 +81,9 @@ pub(crate) const READER_CACHE_KIB: i64 = 2 * 1024;
 pub(crate) const READERS_MAX: usize = 4;
 /// Most calls of `commit` in one transaction of the writer.
 pub(crate) const BATCH_CALLS_MAX: usize = 1024;
+/// Most single changes that further calls may add to a transaction.
+pub(crate) const BATCH_CHANGES_MAX: usize = 10_000;
+/// The log file is cut to this length when it is begun anew.
+pub(crate) const LOG_BYTES_KEPT: i64 = 64 << 20;
 /// Most bytes of content that further calls may add to a transaction.
 pub(crate) const BATCH_BYTES_MAX: usize = 32 << 20;

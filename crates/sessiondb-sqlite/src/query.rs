@@ -4,7 +4,7 @@ use rusqlite::{
     CachedStatement, Connection, OptionalExtension, Params, Row, params, params_from_iter, types::Value,
 };
 use sessiondb_core::{
-    Cursor, Document, DocumentFilter, DocumentPage, Error, LogId, Message, MessagePage, Session,
+    Cursor, Document, DocumentFilter, DocumentPage, Error, Json, LogId, Message, MessagePage, Session,
     SessionFilter, SessionKey, SessionPage, Span, Time, Window, time,
 };
 
@@ -28,31 +28,57 @@ pub(crate) fn session_sql() -> String {
     )
 }
 
-/// A page of sessions.
+/// A page of sessions. After a cursor it is read in two ranges: first the sessions of the cursor's own moment, then
+/// those beyond it. In one condition SQLite would walk through all of that moment, and an import can put any number of
+/// sessions into one.
 pub(crate) fn session_list(conn: &Connection, filter: &SessionFilter) -> Read<SessionPage> {
-    let (sql, params) = session_list_sql(filter);
-    let mut statement = conn.prepare_cached(&sql)?;
-    let mut sessions = all(&mut statement, params_from_iter(params), row::session)?;
+    let ranges: &[Range] =
+        if filter.after.is_some() { &[Range::SameMoment, Range::Beyond] } else { &[Range::All] };
+    let mut sessions = Vec::new();
+    for range in ranges {
+        // One more than asked for tells whether there is more.
+        let missing = filter.limit + 1 - sessions.len();
+        if missing == 0 {
+            break;
+        }
+        let (sql, mut params) = session_list_sql(filter, *range);
+        params.push(Value::Integer(missing as i64));
+        let mut statement = conn.prepare_cached(&sql)?;
+        sessions.append(&mut all(&mut statement, params_from_iter(params), row::session)?);
+    }
     let more = sessions.len() > filter.limit;
     sessions.truncate(filter.limit);
     let next = sessions.last().filter(|_| more).map(|last| Cursor::after(last, filter.order));
     Ok(SessionPage { sessions, next })
 }
 
-/// The statement of a list, made of fixed pieces; every value is bound.
+/// Which part of a list a statement reads.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Range {
+    All,
+    /// What has the cursor's time and comes after it.
+    SameMoment,
+    /// What comes after the cursor's time.
+    Beyond,
+}
+
+/// The statement of a list, made of fixed pieces; every value is bound, the limit as the last.
 ///
 /// The list is read in its order from the index of that order, and filtered as it is read. A `+` before a column keeps
-/// SQLite from choosing that column's index instead, which would sort everything that matches for each page.
-pub(crate) fn session_list_sql(filter: &SessionFilter) -> (String, Vec<Value>) {
+/// SQLite from choosing that column's index instead, which would sort everything that matches for each page. Only a
+/// whole key leads to its one session.
+pub(crate) fn session_list_sql(filter: &SessionFilter, range: Range) -> (String, Vec<Value>) {
     let mut params: Vec<Value> = Vec::new();
     let mut conditions: Vec<String> = Vec::new();
     let mut condition = |sql: &str, value: Value| {
         params.push(value);
         conditions.push(sql.replace('?', &format!("?{}", params.len())));
     };
+    let whole_key = filter.key_parts().iter().all(|part| part.is_some());
     let columns = ["agent_id = ?", "+channel = ?", "+account_id = ?", "+peer_kind = ?", "+peer_id = ?"];
     for (sql, part) in columns.into_iter().zip(filter.key_parts()) {
         if let Some(part) = part {
+            let sql = if whole_key { sql.trim_start_matches('+') } else { sql };
             condition(sql, Value::Text(part.clone()));
         }
     }
@@ -60,16 +86,12 @@ pub(crate) fn session_list_sql(filter: &SessionFilter) -> (String, Vec<Value>) {
         condition("+family = ?", Value::Text(family.clone()));
     }
     if !filter.statuses.is_empty() {
-        let statuses = sessiondb_core::Json::from_value(&filter.statuses)
-            .map_or_else(|_| "[]".into(), |j| j.to_string());
+        let statuses =
+            Json::from_value(&filter.statuses).map_or_else(|_| "[]".into(), |json| json.to_string());
         condition("+status IN (SELECT value FROM json_each(?))", Value::Text(statuses));
     }
-    let (by, direction, beyond) = match (filter.order.by_update(), filter.order.newest_first()) {
-        (true, true) => ("updated_at", "DESC", "<"),
-        (true, false) => ("updated_at", "ASC", ">"),
-        (false, true) => ("created_at", "DESC", "<"),
-        (false, false) => ("created_at", "ASC", ">"),
-    };
+    let by = if filter.order.by_update() { "updated_at" } else { "created_at" };
+    let (direction, beyond) = if filter.order.newest_first() { ("DESC", "<") } else { ("ASC", ">") };
     for (sql, bound) in [
         ("created_at > ?", filter.created_after),
         ("created_at < ?", filter.created_before.and_then(before)),
@@ -83,15 +105,21 @@ pub(crate) fn session_list_sql(filter: &SessionFilter) -> (String, Vec<Value>) {
         }
     }
     if let Some(Cursor { time, log, .. }) = &filter.after {
-        params.extend([Value::Text(time::to_text(*time)), Value::Integer(log.0)]);
-        conditions.push(format!("({by}, id) {beyond} (?{}, ?{})", params.len() - 1, params.len()));
+        let time = Value::Text(time::to_text(*time));
+        match range {
+            Range::All => {}
+            Range::SameMoment => {
+                condition(&format!("{by} = ?"), time);
+                condition(&format!("id {beyond} ?"), Value::Integer(log.0));
+            }
+            Range::Beyond => condition(&format!("{by} {beyond} ?"), time),
+        }
     }
     let places =
         if conditions.is_empty() { String::new() } else { format!("WHERE {} ", conditions.join(" AND ")) };
-    // One more than asked for tells whether there is more.
-    let limit = filter.limit + 1;
+    let limit = params.len() + 1;
     let sql = format!(
-        "SELECT {SESSION_COLUMNS} FROM sessions {places}ORDER BY {by} {direction}, id {direction} LIMIT {limit}"
+        "SELECT {SESSION_COLUMNS} FROM sessions {places}ORDER BY {by} {direction}, id {direction} LIMIT ?{limit}"
     );
     (sql, params)
 }
@@ -253,6 +281,16 @@ pub(crate) fn document(conn: &Connection, log: LogId, collection: &str, id: &str
     first(&mut statement, params![log.0, collection, id], row::document)
 }
 
+/// A document's revision; 0 if it is absent.
+pub(crate) fn document_revision(conn: &Connection, log: LogId, collection: &str, id: &str) -> Read<u64> {
+    let mut statement = conn.prepare_cached(
+        "SELECT revision FROM documents WHERE session_id = ?1 AND collection = ?2 AND id = ?3",
+    )?;
+    let revision: Option<i64> =
+        statement.query_row(params![log.0, collection, id], |row| row.get(0)).optional()?;
+    Ok(revision.map_or(0, i64::cast_unsigned))
+}
+
 pub(crate) fn document_sql() -> String {
     format!("SELECT {DOCUMENT_COLUMNS} FROM documents WHERE session_id = ?1 AND collection = ?2 AND id = ?3")
 }
@@ -363,7 +401,12 @@ mod tests {
                 ("agent and channel", channel),
                 ("agent and time", updated),
             ] {
-                add(&format!("list of {name}, {order:?}"), &session_list_sql(&filter).0);
+                for range in [Range::All, Range::SameMoment, Range::Beyond] {
+                    add(
+                        &format!("list of {name}, {order:?}, {range:?}"),
+                        &session_list_sql(&filter, range).0,
+                    );
+                }
             }
         }
         assert!(!plans.contains("TEMP B-TREE"), "nothing is sorted:\n{plans}");

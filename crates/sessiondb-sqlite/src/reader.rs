@@ -1,12 +1,12 @@
 //! The readers: a pool of connections that cannot write, and threads that read for async callers.
 
-use std::{sync::Arc, thread};
+use std::{sync::Arc, thread, time::Instant};
 
 use crossbeam_channel::{Sender, unbounded};
+use futures_channel::oneshot;
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
 use sessiondb_core::{Error, Result};
-use tokio::sync::oneshot;
 
 use crate::{
     error::{Failure, must_stop},
@@ -99,6 +99,13 @@ impl Readers {
     }
 }
 
+impl Drop for Readers {
+    /// A read whose caller has gone may still run. It must not outlive the writer's connection, which cleans up.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 impl Pool {
     fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Failure>) -> Result<T> {
         let lease = self.take()?;
@@ -115,6 +122,7 @@ impl Pool {
 
     fn take(&self) -> Result<Lease<'_>> {
         let mut state = self.state.lock();
+        let deadline = Instant::now() + BUSY_TIMEOUT;
         loop {
             if state.closed {
                 return Err(Error::Closed);
@@ -129,7 +137,7 @@ impl Pool {
                 lease.conn = Some((self.open)()?);
                 return Ok(lease);
             }
-            if self.returned.wait_for(&mut state, BUSY_TIMEOUT).timed_out() {
+            if self.returned.wait_until(&mut state, deadline).timed_out() {
                 return Err(Error::Busy(format!("all {READERS_MAX} readers are in use")));
             }
         }
@@ -169,8 +177,10 @@ fn in_one_snapshot<T>(
 ) -> Result<T, Failure> {
     conn.prepare_cached("BEGIN")?.execute([])?;
     let result = read(conn);
+    // There is nothing to commit, and COMMIT would say once more that the file is damaged where the read got around it.
+    // A connection that does not come out of its snapshot is not used again.
     if !conn.is_autocommit() {
-        conn.prepare_cached("COMMIT")?.execute([])?;
+        let _ = conn.prepare_cached("ROLLBACK").and_then(|mut statement| statement.execute([]));
     }
     result
 }

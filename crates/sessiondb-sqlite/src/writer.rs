@@ -10,7 +10,9 @@
 
 use std::{
     collections::VecDeque,
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicI32, Ordering},
@@ -18,16 +20,19 @@ use std::{
     thread::JoinHandle,
 };
 
+use futures_channel::oneshot;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use rusqlite::{Connection, ErrorCode, MAIN_DB, wal::CheckpointMode};
 use sessiondb_core::{Commit, Error, Receipt, Result, time};
-use tokio::sync::oneshot;
 
 use crate::{
-    apply,
+    apply, connection,
     error::{Failure, must_stop, store_error},
     lock::SideLock,
-    options::{BATCH_BYTES_MAX, BATCH_CALLS_MAX, CHECKPOINT_PAGES, CHECKPOINT_RETRY_PAGES},
+    migrate,
+    options::{
+        BATCH_BYTES_MAX, BATCH_CALLS_MAX, BATCH_CHANGES_MAX, CHECKPOINT_PAGES, CHECKPOINT_RETRY_PAGES,
+    },
 };
 
 type Answer = Result<Vec<Receipt>>;
@@ -50,6 +55,8 @@ struct Shared {
 struct Queue {
     calls: VecDeque<Call>,
     closing: bool,
+    /// A caller who committed for itself leaves the checkpoint that came due to the writer's thread.
+    checkpoint: bool,
     /// The last transaction held more than one call: callers are many, so none commits for itself alone.
     crowded: bool,
 }
@@ -58,11 +65,12 @@ struct Queue {
 struct Call {
     commits: Vec<Commit>,
     bytes: usize,
+    changes: usize,
     answer: oneshot::Sender<Answer>,
 }
 
 impl Writer {
-    pub(crate) fn start(mut conn: Connection, lock: SideLock) -> Result<Writer> {
+    pub(crate) fn start(path: &Path, mut conn: Connection, lock: SideLock) -> Result<Writer> {
         let wal_pages = Arc::new(AtomicI32::new(0));
         let seen = Arc::clone(&wal_pages);
         conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
@@ -70,7 +78,9 @@ impl Writer {
             Ok(())
         }))
         .map_err(|e| store_error(&e))?;
-        let engine = Engine { conn, lock, wal_pages, checkpoint_at: CHECKPOINT_PAGES, stopped: None };
+        let identity = connection::identity(path).map_err(|e| Error::Storage(e.to_string()))?;
+        let file = (path.to_owned(), identity);
+        let engine = Engine { conn, file, lock, wal_pages, checkpoint_at: CHECKPOINT_PAGES, stopped: None };
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             arrived: Condvar::new(),
@@ -130,11 +140,12 @@ impl Shared {
     fn hand_over(&self, commits: Vec<Commit>) -> Result<oneshot::Receiver<Answer>> {
         let (answer, receiver) = oneshot::channel();
         let bytes = commits.iter().map(Commit::bytes).sum();
+        let changes = commits.iter().map(Commit::changes).sum();
         let mut queue = self.queue.lock();
         if queue.closing {
             return Err(Error::Closed);
         }
-        queue.calls.push_back(Call { commits, bytes, answer });
+        queue.calls.push_back(Call { commits, bytes, changes, answer });
         drop(queue);
         self.arrived.notify_one();
         Ok(receiver)
@@ -150,7 +161,10 @@ impl Shared {
     fn commit_alone(&self, mut engine: MutexGuard<'_, Option<Engine>>, commits: Vec<Commit>) -> Answer {
         let Some(engine) = engine.as_mut() else { return Err(Error::Closed) };
         let mut answers = engine.write_guarded(std::slice::from_ref(&commits));
-        engine.checkpoint_if_due();
+        if engine.checkpoint_is_due() {
+            self.queue.lock().checkpoint = true;
+            self.arrived.notify_one();
+        }
         answers.pop().unwrap_or_else(|| Err(lost()))
     }
 
@@ -158,12 +172,13 @@ impl Shared {
     fn serve(&self) {
         loop {
             let mut queue = self.queue.lock();
-            while queue.calls.is_empty() {
+            while queue.calls.is_empty() && !queue.checkpoint {
                 if queue.closing {
                     return;
                 }
                 self.arrived.wait(&mut queue);
             }
+            queue.checkpoint = false;
             drop(queue);
             // The engine first and then the queue: what is taken from the queue is written next, by this thread,
             // so that no later call can overtake it.
@@ -172,20 +187,24 @@ impl Shared {
             let (commits, answers): (Vec<_>, Vec<_>) =
                 calls.into_iter().map(|call| (call.commits, call.answer)).unzip();
             let Some(engine) = engine.as_mut() else { return };
-            for (answer, result) in answers.into_iter().zip(engine.write_guarded(&commits)) {
+            let results = if commits.is_empty() { Vec::new() } else { engine.write_guarded(&commits) };
+            for (answer, result) in answers.into_iter().zip(results) {
                 // A caller who has dropped its future is not there to be told.
                 let _ = answer.send(result);
             }
-            engine.checkpoint_if_due();
+            engine.checkpoint_guarded();
         }
     }
 
     fn take_batch(&self) -> Vec<Call> {
         let mut queue = self.queue.lock();
-        let (mut batch, mut bytes) = (Vec::new(), 0);
+        let (mut batch, mut bytes, mut changes) = (Vec::new(), 0, 0);
         while let Some(call) = queue.calls.front() {
             bytes += call.bytes;
-            if !batch.is_empty() && (bytes > BATCH_BYTES_MAX || batch.len() == BATCH_CALLS_MAX) {
+            changes += call.changes;
+            let full =
+                bytes > BATCH_BYTES_MAX || changes > BATCH_CHANGES_MAX || batch.len() == BATCH_CALLS_MAX;
+            if !batch.is_empty() && full {
                 break;
             }
             batch.extend(queue.calls.pop_front());
@@ -198,6 +217,8 @@ impl Shared {
 /// The connection that writes, and what must be known to write with it.
 struct Engine {
     conn: Connection,
+    /// The database's path, and what must be found there.
+    file: (PathBuf, (u64, u64)),
     lock: SideLock,
     /// Pages in the write-ahead log after the last commit.
     wal_pages: Arc<AtomicI32>,
@@ -227,11 +248,25 @@ impl Engine {
         }
         let _turn = match self.lock.acquire() {
             Ok(turn) => turn,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                return all(Error::Busy(error.to_string()));
+            }
             Err(error) => return all(Error::Storage(format!("the side lock: {error}"))),
         };
+        // A file that was deleted, moved or replaced would take what is written now with it, acknowledged.
+        if connection::identity(&self.file.0).ok() != Some(self.file.1) {
+            let path = self.file.0.display();
+            let reason = format!("{path} was deleted, moved or replaced while the store was open");
+            self.stopped = Some(reason.clone());
+            return all(Error::Stopped(reason));
+        }
         if let Err(error) = execute(&self.conn, "BEGIN IMMEDIATE") {
             note_disk_error(&mut self.stopped, &error);
             return all(store_error(&error));
+        }
+        if let Err(error) = refuse_newer_schema(&self.conn, &mut self.stopped) {
+            let _ = execute(&self.conn, "ROLLBACK");
+            return all(error);
         }
         let mut answers = Vec::with_capacity(calls.len());
         for commits in calls {
@@ -242,7 +277,11 @@ impl Engine {
                         note_disk_error(&mut self.stopped, error);
                     }
                     let error = Error::from(failed.failure);
-                    if !failed.alone {
+                    if self.stopped.is_some() && !self.conn.is_autocommit() {
+                        // The disk is in doubt: nothing of this is committed.
+                        let _ = execute(&self.conn, "ROLLBACK");
+                    }
+                    if !failed.alone || self.stopped.is_some() {
                         // A transaction that could not be rolled back must never be committed.
                         if !self.conn.is_autocommit() {
                             self.stopped.get_or_insert("a transaction could not be rolled back".into());
@@ -254,8 +293,10 @@ impl Engine {
             }
         }
         if answers.iter().all(Result::is_err) {
-            if let Err(error) = execute(&self.conn, "ROLLBACK") {
-                note_disk_error(&mut self.stopped, &error);
+            if let Err(error) = execute(&self.conn, "ROLLBACK")
+                && !self.conn.is_autocommit()
+            {
+                self.stopped.get_or_insert(error.to_string());
             }
             return answers;
         }
@@ -264,12 +305,23 @@ impl Engine {
         answers.into_iter().map(|answer| answer.and_then(|_| Err(error.clone()))).collect()
     }
 
+    fn checkpoint_is_due(&self) -> bool {
+        self.wal_pages.load(Ordering::Relaxed) >= self.checkpoint_at
+    }
+
+    /// A panic in what is told of a checkpoint must not end the thread that others wait for.
+    fn checkpoint_guarded(&mut self) {
+        if catch_unwind(AssertUnwindSafe(|| self.checkpoint_if_due())).is_err() {
+            self.stopped.get_or_insert("the writer panicked".into());
+        }
+    }
+
     /// Copies the log into the database when it has grown. Passive: it takes what no reader needs and waits for
     /// nobody; when all is copied, the next write begins the log anew. It has its own turn after the callers have
     /// their answers, since an error here takes nothing back.
     fn checkpoint_if_due(&mut self) {
         let pages = self.wal_pages.load(Ordering::Relaxed);
-        if pages < self.checkpoint_at {
+        if !self.checkpoint_is_due() {
             self.checkpoint_at = self.checkpoint_at.min(CHECKPOINT_PAGES.max(pages));
             return;
         }
@@ -287,6 +339,18 @@ impl Engine {
             }
         }
     }
+}
+
+/// A newer program may have changed the schema while this one ran, and would not expect its writes.
+fn refuse_newer_schema(conn: &Connection, stopped: &mut Option<String>) -> Result<()> {
+    let version = migrate::version_of_store(conn).map_err(|e| store_error(&e))?;
+    if version <= migrate::SCHEMA_VERSION {
+        return Ok(());
+    }
+    let known = migrate::SCHEMA_VERSION;
+    let reason = format!("its schema became version {version}, and this program knows up to version {known}");
+    *stopped = Some(reason.clone());
+    Err(Error::Stopped(reason))
 }
 
 /// What an error from COMMIT itself means. That it is "not written" can be known for a full disk only: SQLite meets

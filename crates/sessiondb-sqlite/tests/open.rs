@@ -196,3 +196,96 @@ fn check_finds_what_is_wrong() {
         });
     }
 }
+
+/// Two names of one file would have two logs: what is acknowledged through one is lost to the other.
+#[test]
+fn a_file_with_two_names_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.db");
+    filled(&path);
+    fs::hard_link(&path, dir.path().join("other.db")).unwrap();
+    let error = open(&path).err().unwrap().to_string();
+    assert!(error.contains("hard links"), "{error}");
+    fs::remove_file(dir.path().join("other.db")).unwrap();
+    open(&path).unwrap();
+}
+
+/// A log without its database is what is left when the database was moved from under a running writer.
+#[test]
+fn no_store_is_made_beside_a_log_that_lost_its_database() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.db");
+    let log = dir.path().join("s.db-wal");
+    fs::write(&log, "frames").unwrap();
+    let error = open(&path).err().unwrap().to_string();
+    assert!(error.contains("but its log"), "{error}");
+    assert_eq!(fs::read_to_string(&log).unwrap(), "frames");
+    assert!(!path.exists());
+}
+
+/// Whoever writes may take his time, or be stopped in the middle: reading does not wait for him, and neither does
+/// opening a store that is ready.
+#[test]
+fn opening_to_read_does_not_wait_for_a_writer() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.db");
+    filled(&path);
+    let writer = fs::File::options().write(true).open(dir.path().join("s.db-lock")).unwrap();
+    writer.lock().unwrap();
+    let store = open(&path).unwrap();
+    assert_eq!(pollster::block_on(store.session(&key())).unwrap().unwrap().message_count, 1);
+    assert!(pollster::block_on(store.check()).unwrap().is_clean());
+}
+
+#[test]
+fn check_goes_on_behind_what_it_cannot_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.db");
+    pollster::block_on(async {
+        let store = open(&path).unwrap();
+        for peer in ["one", "two", "three"] {
+            let key = SessionKey::new("a", "c", "", "dm", peer);
+            let long = "y".repeat(60_000);
+            store
+                .append(&key, vec![NewMessage::new("user", long), NewMessage::new("user", "z")])
+                .await
+                .unwrap();
+        }
+        store.close().await.unwrap();
+    });
+    // The pages of the second message's text are broken off: its chain leads nowhere.
+    let mut bytes = fs::read(&path).unwrap();
+    let pages = bytes.len() / 4096;
+    for page in pages / 2..pages / 2 + 3 {
+        bytes[page * 4096..page * 4096 + 64].fill(0xEE);
+    }
+    fs::write(&path, bytes).unwrap();
+    let report = pollster::block_on(open(&path).unwrap().check()).unwrap();
+    assert!(
+        !report.is_clean() && report.findings.iter().any(|finding| finding.at == "the file"),
+        "{report:?}"
+    );
+    assert_eq!(report.sessions, 3);
+}
+
+/// What was deleted is not in the file any more once its log has been copied into it.
+#[test]
+fn what_is_deleted_is_gone_from_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.db");
+    let secret = b"correct horse battery staple";
+    let found = || fs::read(&path).unwrap().windows(secret.len()).any(|window| window == secret);
+    pollster::block_on(async {
+        let store = open(&path).unwrap();
+        let text = format!("{} {}", String::from_utf8_lossy(secret), "x".repeat(10_000));
+        for _ in 0..20 {
+            store.append(&key(), vec![NewMessage::new("user", text.as_str())]).await.unwrap();
+        }
+        store.close().await.unwrap();
+        assert!(found());
+        let store = open(&path).unwrap();
+        assert!(store.session_delete(&key()).await.unwrap());
+        store.close().await.unwrap();
+    });
+    assert!(!found());
+}

@@ -118,3 +118,38 @@ fn a_call_that_sqlite_refuses_takes_nothing_from_the_others() {
     assert!(page.messages.iter().map(|message| message.seq).eq(1..=181));
     assert!(pollster::block_on(store.check()).unwrap().is_clean());
 }
+
+/// A file that was deleted or replaced under a running writer would take with it what is acknowledged from then on.
+#[test]
+fn writes_stop_when_the_file_is_replaced() {
+    for blocking in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.db");
+        let store = if blocking { open(&path).for_blocking() } else { open(&path) };
+        append(&store, "one").unwrap();
+        fs::rename(&path, dir.path().join("moved.db")).unwrap();
+        let stopped = |result: Result<u64, Error>| match result {
+            Err(Error::Stopped(reason)) => assert!(reason.contains("deleted, moved or replaced"), "{reason}"),
+            other => panic!("{other:?}"),
+        };
+        stopped(append(&store, "two"));
+        fs::rename(dir.path().join("moved.db"), &path).unwrap();
+        // It may have been anything meanwhile: only opening again looks at it anew.
+        stopped(append(&store, "three"));
+        assert_eq!(append(&open(&path), "four"), Ok(2));
+    }
+}
+
+/// A newer program may change the schema of a store that an older one has open.
+#[test]
+fn writes_stop_when_the_schema_becomes_newer() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.db");
+    let store = open(&path);
+    append(&store, "one").unwrap();
+    let newer = "INSERT INTO schema_version VALUES (99, 'future', '')";
+    Connection::open(&path).unwrap().execute_batch(newer).unwrap();
+    let error = append(&store, "two").unwrap_err();
+    assert!(matches!(&error, Error::Stopped(reason) if reason.contains("version 99")), "{error:?}");
+    assert_eq!(pollster::block_on(store.session(&key())).unwrap().unwrap().message_count, 1);
+}

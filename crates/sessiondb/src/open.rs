@@ -55,14 +55,22 @@ fn open_with(url: &str, choose: impl FnOnce(Options) -> Options) -> Result<Store
 /// A plain path is a path, whatever characters it has; only after `sqlite:` a `?` begins options.
 fn sqlite_options(url: &str) -> Result<Options, String> {
     let Some(address) = url.strip_prefix("sqlite:") else {
-        return if url.is_empty() { Err("the path is empty".into()) } else { Ok(Options::new(url)) };
+        if url.is_empty() {
+            return Err("the path is empty".into());
+        }
+        if url.contains("://") || url.starts_with("file:") {
+            return Err(
+                "it is no kind of address known here; there are sqlite:PATH, memory: and plain paths".into(),
+            );
+        }
+        return Ok(Options::new(not_a_home(url)?));
     };
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() || path == ":memory:" {
         return Err("the address names no file; a store in memory is memory:".into());
     }
-    let mut options = Options::new(path);
+    let mut options = Options::new(not_a_home(path)?);
     for option in query.split('&').filter(|option| !option.is_empty()) {
         options = match option.split_once('=') {
             Some(("vfs", name)) if !name.is_empty() => options.vfs(name),
@@ -76,4 +84,13 @@ fn sqlite_options(url: &str) -> Result<Options, String> {
         };
     }
     Ok(options)
+}
+
+/// Shells put the home directory in the place of a `~` that begins a word, and only there: after `sqlite:` it would become
+/// a directory of that name.
+fn not_a_home(path: &str) -> Result<&str, String> {
+    if path.starts_with("~/") {
+        return Err("'~' is not known here; write the home directory out, or $HOME/ in a shell".into());
+    }
+    Ok(path)
 }

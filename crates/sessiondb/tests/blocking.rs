@@ -61,3 +61,44 @@ async fn beside_async_calls() {
     store.close().await.unwrap();
     assert_eq!(twin.session(&key()), Err(sessiondb::Error::Closed));
 }
+
+/// A task that calls the blocking store many times without coming back to its runtime hung at the 128th: the answers
+/// came through a channel that asks the runtime for permission to go on, which could not be given.
+#[test]
+fn inside_a_task_any_number_of_times() {
+    for (_dir, store) in stores() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            // Other callers, so that the task's own commits are handed over.
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        store
+                            .append(&SessionKey::new("b", "", "", "", ""), vec![NewMessage::new("user", "x")])
+                            .unwrap();
+                    }
+                });
+            }
+            let store = store.clone();
+            runtime.block_on(async move {
+                tokio::spawn(async move { (0..300).for_each(|_| append_and_read(&store)) }).await.unwrap();
+            });
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+    }
+}
+
+/// The same for reads of the async store, waited for in a way that the runtime knows nothing of.
+#[test]
+fn reads_waited_for_inside_a_task() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let store = sessiondb::open(&dir.path().join("s.db").display().to_string()).await.unwrap();
+        let task = tokio::spawn(async move {
+            (0..300).for_each(|_| assert!(pollster::block_on(store.session(&key())).unwrap().is_none()));
+        });
+        task.await.unwrap();
+    });
+}

@@ -36,8 +36,12 @@ fn what_names_nothing_is_refused() {
     refused("sqlite::memory:", "memory:");
     refused("sqlite:x.db?vfs=", "'vfs=' is no option");
     refused("sqlite:x.db?mode=ro", "'mode=ro' is no option");
+    refused("http://localhost/x", "no kind of address known here");
+    refused("file:x.db", "no kind of address known here");
+    refused("~/x.db", "'~' is not known here");
+    refused("sqlite:~/x.db", "'~' is not known here");
     refused("postgres://localhost/x", "no PostgreSQL engine");
-    assert!(!std::fs::exists("x.db").unwrap());
+    assert!(!std::fs::exists("x.db").unwrap() && !std::fs::exists("~").unwrap());
 }
 
 #[test]
