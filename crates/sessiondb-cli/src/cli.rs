@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     command::{append, check, import, ls, new, patch, rm, show},
-    exit::Exit,
+    exit::{Exit, Failure},
 };
 
 const ABOUT: &str = "\
@@ -51,7 +51,17 @@ pub enum Command {
 
 impl Command {
     /// Whether the command puts something into a store, so that one which is not there is made.
-    pub fn makes_store(&self) -> bool {
-        matches!(self, Command::Import(_) | Command::New(_) | Command::Append(_))
+    ///
+    /// # Errors
+    /// If it cannot be done in any store.
+    pub fn makes_store(&self) -> Result<bool, Failure> {
+        match self {
+            Command::Import(_) => Ok(true),
+            Command::New(args) => args.check().map(|()| true),
+            Command::Append(args) => args.check(),
+            Command::Ls(_) | Command::Show(_) | Command::Patch(_) | Command::Rm(_) | Command::Check(_) => {
+                Ok(false)
+            }
+        }
     }
 }

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
-    let store = place::open(cli.db.as_deref(), cli.command.makes_store())?;
+    let store = place::open(cli.db.as_deref(), cli.command.makes_store()?)?;
     let blocking = blocking::Store::from(store.clone());
     let exit = match cli.command {
         Command::Import(args) => command::import::run(args, &store, out),

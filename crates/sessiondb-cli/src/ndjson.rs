@@ -130,6 +130,10 @@ impl Shared {
 fn parse(line: &[u8]) -> Result<NewMessage, String> {
     let text = str::from_utf8(line)
         .map_err(|error| format!("not UTF-8 from byte {} on", error.valid_up_to() + 1))?;
+    // serde would take a list for the fields in their order, too.
+    if !text.trim_start().starts_with('{') {
+        return Err("not a JSON object; plain text is appended with --content".into());
+    }
     serde_json::from_str(text).map_err(|error| {
         // The place that serde_json adds counts lines inside this one; only the column says something.
         let (line, column) = (error.line(), error.column());
@@ -209,7 +213,10 @@ mod tests {
     fn a_bad_line_ends_it_after_those_before() {
         let (good, end) = read(format!("{}\n  \n{}nonsense\n{}", line(1), line(2), line(3)));
         assert_eq!(good.iter().map(|line| line.number).collect::<Vec<_>>(), [1, 4]);
-        assert_eq!(end.unwrap_err(), BadLine { number: 5, reason: "column 2: expected ident".into() });
+        assert_eq!(
+            end.unwrap_err(),
+            BadLine { number: 5, reason: "not a JSON object; plain text is appended with --content".into() }
+        );
     }
 
     #[test]

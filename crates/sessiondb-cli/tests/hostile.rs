@@ -148,32 +148,84 @@ fn is_root() -> bool {
     output.stdout == b"0\n"
 }
 
-/// Modes do not bind the superuser, so the program runs as nobody then.
+/// The program as a user whom file modes bind: they do not bind the superuser.
+fn unprivileged(directory: &Path) -> Command {
+    let program = directory.join("sessiondb");
+    fs::copy(env!("CARGO_BIN_EXE_sessiondb"), &program).unwrap();
+    if !is_root() {
+        return Command::new(&program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+    command
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
 #[test]
 fn a_read_only_file() {
     let (dir, db) = filled();
     let before = fs::read(&db).unwrap();
-    let program = dir.path().join("sessiondb");
-    fs::copy(env!("CARGO_BIN_EXE_sessiondb"), &program).unwrap();
-    for suffix in ["-lock", "-wal", "-shm"] {
-        let _ = fs::set_permissions(format!("{}{suffix}", db.display()), fs::Permissions::from_mode(0o666));
-    }
-    fs::set_permissions(&db, fs::Permissions::from_mode(0o444)).unwrap();
+    set_mode(&dir.path().join("s.db-lock"), 0o666);
+    set_mode(&db, 0o444);
     for (mode, why) in [(0o777, "read-only"), (0o555, "cannot open")] {
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
-        let mut command = match is_root() {
-            true => {
-                let mut command = Command::new("setpriv");
-                command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
-                command
-            }
-            false => Command::new(&program),
-        };
+        set_mode(dir.path(), 0o755);
+        let mut command = unprivileged(dir.path());
+        set_mode(dir.path(), mode);
         let args = ["append", KEY, "--role", "user", "--content", "x", "--db"];
         refused(&command.args(args).arg(&db).output().unwrap(), 6, why);
         assert!(fs::read(&db).unwrap() == before);
     }
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    set_mode(dir.path(), 0o755);
+}
+
+/// A transcript that may not be read is named; those beside it are imported.
+#[test]
+fn a_directory_that_cannot_be_read_beside_others() {
+    let dir = tempfile::tempdir().unwrap();
+    set_mode(dir.path(), 0o777);
+    let sample =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/claude/projects/-Users-test-user-agent-sample");
+    for project in ["aaa", "mmm", "zzz"] {
+        let directory = dir.path().join("projects").join(project);
+        fs::create_dir_all(&directory).unwrap();
+        let name = format!("{project}.jsonl");
+        let from = Path::new(sample).join("7f2abd2d-7cfc-4447-9ddd-3ca8d14e02e9.jsonl");
+        fs::copy(from, directory.join(name)).unwrap();
+    }
+    let closed = dir.path().join("projects/mmm");
+    set_mode(&closed, 0o000);
+    let db = dir.path().join("s.db");
+    let mut command = unprivileged(dir.path());
+    let output =
+        command.args(["import", "claude"]).arg(dir.path().join("projects")).arg("--db").arg(&db).output();
+    let output = output.unwrap();
+    set_mode(&closed, 0o755);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("mmm") && stderr.contains("2 new") && stderr.contains("1 failed"), "{stderr}");
+}
+
+/// What cannot be done in any store makes none.
+#[test]
+fn a_command_that_cannot_be_done_makes_no_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("new/s.db");
+    refused(&run(&db, &["append", "ann", "--content", "x"], b""), 6, "there is no store");
+    refused(&run(&db, &["append", "a:b", "--content", "x"], b""), 5, "2 parts");
+    refused(&run(&db, &["append", KEY, "--content-json", "{"], b""), 5, "not JSON");
+    refused(&run(&db, &["new", "a"], b""), 5, "1 part where five");
+    refused(&run(&db, &["ls"], b""), 6, "there is no store");
+    refused(&run(&db, &["check"], b""), 6, "there is no store");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_line_that_is_a_list() {
+    refused_input(&["append", KEY], b"[\"user\",\"hi\"]\n", 5, "line 1: not a JSON object");
+    refused_input(&["append", KEY], b"hello\n", 5, "--content");
 }
 
 /// On a small file system of its own: appends until it is full, looks at what is there, makes room, appends again.

@@ -89,7 +89,7 @@ pub enum Error {
 #[non_exhaustive]
 pub enum Conflict {
     /// The commit expected no session under this key.
-    #[error("expected absent, but it exists at revision {current}")]
+    #[error("it exists already, at revision {current}")]
     Exists {
         /// The session's present revision.
         current: u64,

@@ -150,9 +150,10 @@ impl FromStr for SessionKey {
         let count = parts.len();
         let Ok([agent_id, channel, account_id, peer_kind, peer_id]) = <[String; 5]>::try_from(parts) else {
             return Err(Error::Invalid(format!(
-                "'{}' is not a session key: it has {count} parts where five are needed \
+                "'{}' is not a session key: it has {count} part{} where five are needed \
                  (agent:channel:account:kind:peer; a ':' inside a part is written =3A)",
-                text.escape_debug()
+                text.escape_debug(),
+                if count == 1 { "" } else { "s" }
             )));
         };
         let key = SessionKey { agent_id, channel, account_id, peer_kind, peer_id };
@@ -212,6 +213,18 @@ mod tests {
         let one = SessionKey::new("a", "b:c", "d", "dm", "e").to_string();
         let two = SessionKey::new("a:b", "c", "d", "dm", "e").to_string();
         assert_ne!(one, two);
+    }
+
+    /// A key that holds characters which are not seen was printed in a way that read back as another key.
+    #[test]
+    fn what_cannot_be_seen_is_escaped() {
+        for c in ['\u{202e}', '\u{200b}', '\u{feff}', '\u{a0}', '\u{2028}', '\u{e0041}', '\u{ad}', '\u{85}'] {
+            let key = SessionKey::new("a", "", "", "dm", format!("x{c}y"));
+            let text = key.to_string();
+            assert!(text.is_ascii(), "{text:?}");
+            assert_eq!(text.parse(), Ok(key));
+        }
+        assert_eq!(SessionKey::new("é", "日本", "🦀", "", "").to_string(), "é:日本:🦀::");
     }
 
     #[test]

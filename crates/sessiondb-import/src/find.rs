@@ -21,13 +21,15 @@ pub struct Source {
 }
 
 /// What [`find`] found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Default)]
 pub struct Found {
     /// The transcripts, in the order of the paths given, within a directory in the order of their paths. No file is
     /// in it twice.
     pub sources: Vec<Source>,
     /// How many files in the directories were passed over because they are no transcripts.
     pub passed_over: u64,
+    /// What in the directories could not be read; the rest was searched all the same.
+    pub unread: Vec<ImportError>,
 }
 
 /// Finds the transcripts at these paths, of one format, or with `None` of any that is known.
@@ -38,7 +40,7 @@ pub struct Found {
 /// be one that has no record yet.
 ///
 /// # Errors
-/// [`ImportError::Read`] if a path does not exist, or something at or below it cannot be read;
+/// [`ImportError::Read`] if a path does not exist or cannot be read;
 /// [`ImportError::NotATranscript`] if a file that was named itself is none.
 pub fn find(format: Option<Format>, paths: &[PathBuf]) -> Result<Found, ImportError> {
     let (mut found, mut known) = (Found::default(), HashSet::new());
@@ -46,7 +48,7 @@ pub fn find(format: Option<Format>, paths: &[PathBuf]) -> Result<Found, ImportEr
         let read_error = |source| ImportError::Read { path: path.clone(), source };
         let metadata = fs::metadata(path).map_err(read_error)?;
         if metadata.is_dir() {
-            search(format, path, &mut found, &mut known)?;
+            search(format, path, &mut found, &mut known);
             continue;
         }
         let not = |reason: String| ImportError::NotATranscript { path: path.clone(), reason };
@@ -73,49 +75,47 @@ pub fn default_places() -> Vec<PathBuf> {
     places.filter(|place| place.is_dir()).collect()
 }
 
-fn search(
-    format: Option<Format>,
-    root: &Path,
-    found: &mut Found,
-    known: &mut HashSet<PathBuf>,
-) -> Result<(), ImportError> {
+fn search(format: Option<Format>, root: &Path, found: &mut Found, known: &mut HashSet<PathBuf>) {
     let mut files = Vec::new();
-    walk(root, &mut files)?;
+    walk(root, &mut files, found);
     files.sort();
     for path in files {
-        let taken =
-            transcript(format, &path).map_err(|source| ImportError::Read { path: path.clone(), source })?;
-        match taken {
-            Some((format, bytes)) => found.take(Source { format, path, bytes }, known),
-            None => found.passed_over += 1,
+        match transcript(format, &path) {
+            Ok(Some((format, bytes))) => found.take(Source { format, path, bytes }, known),
+            Ok(None) => found.passed_over += 1,
+            Err(source) => found.unread.push(ImportError::Read { path, source }),
         }
     }
-    Ok(())
 }
 
 /// All files below a directory. What disappears while one looks is not there.
-fn walk(root: &Path, files: &mut Vec<PathBuf>) -> Result<(), ImportError> {
+fn walk(root: &Path, files: &mut Vec<PathBuf>, found: &mut Found) {
     let mut directories = vec![root.to_owned()];
     while let Some(directory) = directories.pop() {
-        let read_error = |source| ImportError::Read { path: directory.clone(), source };
-        let entries = match fs::read_dir(&directory) {
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            entries => entries.map_err(read_error)?,
-        };
-        for entry in entries {
-            let entry = entry.map_err(read_error)?;
-            let kind = match entry.file_type() {
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                kind => kind.map_err(read_error)?,
-            };
-            if kind.is_dir() {
-                directories.push(entry.path());
-            } else if !kind.is_symlink() || !entry.path().is_dir() {
-                files.push(entry.path());
-            }
+        match entries(&directory, files) {
+            Ok(mut below) => directories.append(&mut below),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(source) => found.unread.push(ImportError::Read { path: directory, source }),
         }
     }
-    Ok(())
+}
+
+/// Adds the files in one directory, and answers the directories in it.
+fn entries(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<Vec<PathBuf>> {
+    let mut directories = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let kind = match entry.file_type() {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            kind => kind?,
+        };
+        if kind.is_dir() {
+            directories.push(entry.path());
+        } else if !kind.is_symlink() || !entry.path().is_dir() {
+            files.push(entry.path());
+        }
+    }
+    Ok(directories)
 }
 
 /// The format and size of a file in a directory, if it is a transcript.

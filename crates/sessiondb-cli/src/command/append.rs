@@ -60,6 +60,16 @@ pub struct Args {
 }
 
 impl Args {
+    /// Whether what the command line says can be appended, and whether it may be to a session that is not there yet.
+    pub fn check(&self) -> Result<bool, Failure> {
+        self.message()?;
+        let whole = self.key.contains(':');
+        if whole {
+            self.key.parse::<SessionKey>()?;
+        }
+        Ok(whole)
+    }
+
     /// The one message of the command line, if it has one.
     fn message(&self) -> Result<Option<NewMessage>, Failure> {
         let content = match (&self.content, &self.content_json) {

@@ -110,6 +110,7 @@ pub fn run(args: Args, store: &Store, out: &mut Output) -> Result<Exit, Failure>
         match find(args.agent.0, &[path]) {
             Ok(found) => {
                 summary.passed_over += found.passed_over;
+                found.unread.iter().for_each(|error| summary.fail(error, out));
                 sources.extend(found.sources);
             }
             Err(error) => summary.fail(&error, out),

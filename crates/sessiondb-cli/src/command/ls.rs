@@ -30,7 +30,7 @@ session once; in a list by change, a session that changes meanwhile moves to the
 
 const EXAMPLES: &str = "\
 Examples:
-  sessiondb ls --agent support --status waiting --status running
+  sessiondb ls --agent support --status idle --status archived
   sessiondb ls --updated-after 2026-11-20 -o json | jq -r '.sessions[].id'
   sessiondb ls --all --order created -o csv > sessions.csv";
 

@@ -11,7 +11,7 @@ use crate::{
 const EXAMPLES: &str = "\
 Examples:
   sessiondb new main:cli::dm:ann
-  sessiondb new main:slack:T1:group:C42 --status waiting --metadata '{\"title\": \"Release\"}'";
+  sessiondb new main:slack:T1:group:C42 --status idle --metadata '{\"title\": \"Release\"}'";
 
 /// Opens a new session and prints its key.
 #[derive(Debug, clap::Args)]
@@ -28,6 +28,13 @@ pub struct Args {
     /// What describes it: a JSON object; a "title" in it is shown in lists
     #[arg(long, value_name = "JSON")]
     metadata: Option<String>,
+}
+
+impl Args {
+    /// Whether the key can be one.
+    pub fn check(&self) -> Result<(), Failure> {
+        Ok(self.key.parse::<SessionKey>().map(drop)?)
+    }
 }
 
 pub fn run(args: Args, store: &Store, out: &mut Output) -> Result<Exit, Failure> {

@@ -22,7 +22,7 @@ reading and writing, it is read anew. With --revision it is not; then a change b
 
 const EXAMPLES: &str = "\
 Examples:
-  sessiondb patch main:cli::dm:ann --status done
+  sessiondb patch main:cli::dm:ann --status archived
   sessiondb patch main:cli::dm:ann --merge '{\"title\": \"Weather\", \"draft\": null}'
   sessiondb patch main:cli::dm:ann --add-tokens 1200
   sessiondb patch main:cli::dm:ann --metadata '{}' --revision 7";

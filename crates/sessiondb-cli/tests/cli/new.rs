@@ -31,7 +31,7 @@ fn a_session_that_exists_is_a_conflict_and_stays() {
     let run = place.run(&["new", KEY, "--status", "second"]);
     assert_eq!((run.code, run.stdout.as_str()), (4, ""));
     insta::assert_snapshot!(run.stderr, @r"
-    error: session main:cli::dm:ann: expected absent, but it exists at revision 0
+    error: session main:cli::dm:ann: it exists already, at revision 0
     hint: append to it, or take another key
     ");
     assert_eq!(json(&place.ok(&["ls", "-o", "jsonl"]))["status"], "first");
