@@ -179,19 +179,20 @@ impl Pages<'_> {
 }
 
 fn print_table(mut pages: Pages, out: &mut Output) -> Result<Option<Cursor>, Failure> {
-    let mut table = Table::new(["KEY", "TITLE", "FAMILY", "STATUS", "MESSAGES", "TOKENS", "UPDATED"])
-        .right_aligned(&[4, 5]);
+    // The longest last: where a line is broken, the columns before it still stand under each other.
+    let mut table = Table::new(["UPDATED", "MESSAGES", "TOKENS", "STATUS", "FAMILY", "TITLE", "KEY"])
+        .right_aligned(&[1, 2]);
     let mut next = None;
     while let Some(page) = pages.next()? {
         for session in &page.sessions {
             table.row([
-                &session.key.to_string(),
-                &short(&title(session).unwrap_or_default()),
-                &session.family,
-                &session.status,
+                &transcript::local(session.updated_at),
                 &session.message_count.to_string(),
                 &session.token_usage.to_string(),
-                &transcript::local(session.updated_at),
+                &session.status,
+                &session.family,
+                &short(&title(session).unwrap_or_default()),
+                &session.key.to_string(),
             ]);
         }
         table.print(out)?;

@@ -63,9 +63,9 @@ fn the_table_is_for_reading() {
     place.ok(&["new", "main:slack:T1:group:C42", "--family", "interview", "--status", "waiting"]);
     let table = place.ok(&["ls", "--order", "created", "--reverse"]);
     insta::assert_snapshot!(without_times(&table), @r"
-    KEY                      TITLE        FAMILY     STATUS   MESSAGES  TOKENS  UPDATED
-    main:cli::dm:ann         The weather  chat       active          1    1200  YYYY-MM-DD hh:mm:ss
-    main:slack:T1:group:C42               interview  waiting         0       0  YYYY-MM-DD hh:mm:ss
+    UPDATED              MESSAGES  TOKENS  STATUS   FAMILY     TITLE        KEY
+    YYYY-MM-DD hh:mm:ss         1    1200  active   chat       The weather  main:cli::dm:ann
+    YYYY-MM-DD hh:mm:ss         0       0  waiting  interview               main:slack:T1:group:C42
     ");
 }
 
