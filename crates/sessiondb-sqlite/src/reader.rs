@@ -184,3 +184,61 @@ fn in_one_snapshot<T>(
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// How many connections this many reads needed.
+    fn opened(reads: impl FnOnce(&Readers)) -> usize {
+        let opened = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&opened);
+        let readers = Readers::new(Box::new(move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+            Ok(Connection::open_in_memory()?)
+        }));
+        reads(&readers);
+        readers.close();
+        assert!(matches!(readers.read_blocking(|_| Ok(())), Err(Error::Closed)));
+        opened.load(Ordering::SeqCst)
+    }
+
+    #[test]
+    fn a_connection_is_used_again() {
+        let one = opened(|readers| {
+            for _ in 0..20 {
+                readers.read_blocking(|_| Ok(())).unwrap();
+                let refused = readers.read_blocking(|_| Err::<(), _>(Error::Invalid("no".into()).into()));
+                assert_eq!(refused, Err(Error::Invalid("no".into())));
+                pollster::block_on(readers.read(|_| Ok(()))).unwrap();
+            }
+        });
+        assert_eq!(one, 1);
+    }
+
+    #[test]
+    fn a_connection_whose_read_panicked_is_not_used_again() {
+        let two = opened(|readers| {
+            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                readers.read_blocking(|_| -> Result<(), Failure> { panic!("in a read") })
+            }));
+            assert!(panicked.is_err());
+            readers.read_blocking(|_| Ok(())).unwrap();
+        });
+        assert_eq!(two, 2);
+    }
+
+    #[test]
+    fn there_are_never_more_connections_than_allowed() {
+        let most = opened(|readers| {
+            std::thread::scope(|scope| {
+                for _ in 0..32 {
+                    scope.spawn(|| (0..50).for_each(|_| readers.read_blocking(|_| Ok(())).unwrap()));
+                }
+            });
+        });
+        assert!((1..=READERS_MAX).contains(&most), "{most}");
+    }
+}

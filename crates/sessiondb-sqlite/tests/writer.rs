@@ -2,7 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use rusqlite::Connection;
 use sessiondb_core::{Error, NewMessage, SessionKey, Store, Window};
@@ -152,4 +161,31 @@ fn writes_stop_when_the_schema_becomes_newer() {
     let error = append(&store, "two").unwrap_err();
     assert!(matches!(&error, Error::Stopped(reason) if reason.contains("version 99")), "{error:?}");
     assert_eq!(pollster::block_on(store.session(&key())).unwrap().unwrap().message_count, 1);
+}
+
+/// Whoever has the side lock has the turn: a write waits for it, and goes on when it is given back.
+#[test]
+fn a_write_waits_for_its_turn() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.db");
+    let store = open(&path);
+    append(&store, "one").unwrap();
+    let other = fs::File::options().write(true).open(dir.path().join("s.db-lock")).unwrap();
+    let given_back = AtomicBool::new(false);
+    for blocking in [false, true] {
+        let store = if blocking { store.for_blocking() } else { store.clone() };
+        other.lock().unwrap();
+        given_back.store(false, Ordering::SeqCst);
+        thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                append(&store, "two").unwrap();
+                assert!(given_back.load(Ordering::SeqCst), "written out of turn");
+            });
+            // Time enough for a writer that does not wait; one that does is right whenever the lock is given back.
+            thread::sleep(Duration::from_millis(200));
+            given_back.store(true, Ordering::SeqCst);
+            other.unlock().unwrap();
+            writer.join().unwrap();
+        });
+    }
 }
