@@ -17,7 +17,7 @@
 //! # }).unwrap();
 //! ```
 //!
-//! The way of an append: [`SqliteBackend`] (this file) → `writer` (the queue, one transaction for all who wait) →
+//! The way of an append: [`SqliteBackend`] (this file) → `writer` (the queue) → `transaction` (one for all who wait) →
 //! `apply` (from a commit to rows). The way of a read: this file → `reader` (the pool) → `query` (the SQL) → `row`.
 //!
 //! What the file promises: an answered commit survives power loss ([`Durability::Full`]); the tables are plain rows
@@ -33,6 +33,7 @@ mod options;
 mod query;
 mod reader;
 mod row;
+mod transaction;
 mod writer;
 
 use std::{path::Path, sync::Arc};
