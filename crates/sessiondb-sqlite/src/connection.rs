@@ -35,9 +35,9 @@ pub(crate) enum Role {
     Guest,
 }
 
-/// Makes sure that the file is there and ours and of today's schema. Answers the file's real path, its side lock and
-/// a connection of this role to it.
-pub(crate) fn open(options: &Options, role: Role) -> Result<(PathBuf, SideLock, Connection)> {
+/// Makes sure that the file is there and ours and of today's schema. Answers where it is, its side lock and a connection
+/// of this role to it.
+pub(crate) fn open(options: &Options, role: Role) -> Result<(Place, SideLock, Connection)> {
     let cannot = |reason: String| Error::CannotOpen { location: options.path.display().to_string(), reason };
     check_sqlite_version(rusqlite::version_number()).map_err(cannot)?;
 
@@ -69,12 +69,15 @@ pub(crate) fn open(options: &Options, role: Role) -> Result<(PathBuf, SideLock, 
     prepare(&conn).map_err(|failure| relocate(failure, &cannot))?;
     configure(&conn, options, role).map_err(|failure| relocate(failure, &cannot))?;
     drop(turn);
-    Ok((path, lock, conn))
+    let place = Place::of(path).map_err(|e| cannot(e.to_string()))?;
+    Ok((place, lock, conn))
 }
 
 /// One more connection of this role to a store that [`open`] has opened.
-pub(crate) fn reopen(path: &Path, options: &Options, role: Role) -> Result<Connection, Failure> {
-    let conn = connect(path, options, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+pub(crate) fn reopen(place: &Place, options: &Options, role: Role) -> Result<Connection, Failure> {
+    let conn = connect(&place.path, options, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // Now that it is open: another file may have taken the name since.
+    place.still_holds().map_err(Error::Storage)?;
     configure(&conn, options, role)?;
     Ok(conn)
 }
@@ -139,8 +142,32 @@ fn links(path: &Path) -> io::Result<u64> {
     return fs::metadata(path).map(|_| 1);
 }
 
-/// What stays the same while the path leads to the same file: its device and inode. Asking opens nothing.
-pub(crate) fn identity(path: &Path) -> io::Result<(u64, u64)> {
+/// The file that was opened, and how to tell whether its path still leads to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    path: PathBuf,
+    /// Its device and inode.
+    identity: (u64, u64),
+}
+
+impl Place {
+    fn of(path: PathBuf) -> io::Result<Place> {
+        Ok(Place { identity: identity(&path)?, path })
+    }
+
+    /// Asks by the path alone, which opens nothing.
+    ///
+    /// # Errors
+    /// What to tell the caller, if the file is not there any more or another is in its place.
+    pub(crate) fn still_holds(&self) -> Result<(), String> {
+        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+            return Ok(());
+        }
+        Err(format!("{} was deleted, moved or replaced while the store was open", self.path.display()))
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
     #[cfg(unix)]
     return fs::metadata(path).map(|meta| {
         (std::os::unix::fs::MetadataExt::dev(&meta), std::os::unix::fs::MetadataExt::ino(&meta))
@@ -310,6 +337,7 @@ mod tests {
         let (path, _lock, conn) = open(&options, Role::Writer).unwrap();
         conn.execute_batch("INSERT INTO commits (session_id, revision, what, at) VALUES (1, 1, '', '')")
             .unwrap();
+        let path = path.path;
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(path.parent().unwrap()), 0o700);
         assert_eq!(mode(path.parent().unwrap().parent().unwrap()), 0o700);

@@ -72,9 +72,9 @@ impl SqliteBackend {
     /// [`Error::CannotOpen`], with the reason: a directory, not a database, somebody else's database, a newer
     /// schema, no right to write, … Nothing was changed then.
     pub fn open(options: Options) -> Result<SqliteBackend> {
-        let (path, lock, conn) = connection::open(&options, Role::Writer)?;
-        let writer = Writer::start(&path, conn, lock)?;
-        let readers = Readers::new(Box::new(move || connection::reopen(&path, &options, Role::Reader)));
+        let (place, lock, conn) = connection::open(&options, Role::Writer)?;
+        let writer = Writer::start(place.clone(), conn, lock)?;
+        let readers = Readers::new(Box::new(move || connection::reopen(&place, &options, Role::Reader)));
         Ok(SqliteBackend { engine: Arc::new(Engine { readers, writer }), blocking: false })
     }
 

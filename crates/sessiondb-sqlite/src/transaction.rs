@@ -3,7 +3,6 @@
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicI32, Ordering},
@@ -14,7 +13,8 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, wal::CheckpointMode};
 use sessiondb_core::{Commit, Error, Receipt, Result, time};
 
 use crate::{
-    apply, connection,
+    apply,
+    connection::Place,
     error::{Failure, must_stop, store_error},
     lock::SideLock,
     migrate,
@@ -27,19 +27,18 @@ pub(crate) type Answer = Result<Vec<Receipt>>;
 /// The connection that writes, and what must be known to write with it.
 pub(crate) struct WriteConnection {
     conn: Connection,
-    /// The database's path, and what must be found there.
-    file: (PathBuf, (u64, u64)),
+    place: Place,
     lock: SideLock,
     /// Pages in the write-ahead log after the last commit.
     wal_pages: Arc<AtomicI32>,
     /// The next checkpoint is due when the log has this many pages.
     checkpoint_at: i32,
-    /// Why writes are refused, after a disk error.
+    /// Why writes are refused, after an error that only opening anew can mend.
     stopped: Option<String>,
 }
 
 impl WriteConnection {
-    pub(crate) fn new(path: &Path, mut conn: Connection, lock: SideLock) -> Result<WriteConnection> {
+    pub(crate) fn new(place: Place, mut conn: Connection, lock: SideLock) -> Result<WriteConnection> {
         let wal_pages = Arc::new(AtomicI32::new(0));
         let seen = Arc::clone(&wal_pages);
         conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
@@ -47,9 +46,7 @@ impl WriteConnection {
             Ok(())
         }))
         .map_err(|e| store_error(&e))?;
-        let identity = connection::identity(path).map_err(|e| Error::Storage(e.to_string()))?;
-        let file = (path.to_owned(), identity);
-        Ok(WriteConnection { conn, file, lock, wal_pages, checkpoint_at: CHECKPOINT_PAGES, stopped: None })
+        Ok(WriteConnection { conn, place, lock, wal_pages, checkpoint_at: CHECKPOINT_PAGES, stopped: None })
     }
 
     pub(crate) fn close(self) -> Result<()> {
@@ -81,9 +78,7 @@ impl WriteConnection {
             Err(error) => return all(Error::Storage(format!("the side lock: {error}"))),
         };
         // A file that was deleted, moved or replaced would take what is written now with it, acknowledged.
-        if connection::identity(&self.file.0).ok() != Some(self.file.1) {
-            let path = self.file.0.display();
-            let reason = format!("{path} was deleted, moved or replaced while the store was open");
+        if let Err(reason) = self.place.still_holds() {
             self.stopped = Some(reason.clone());
             return all(Error::Stopped(reason));
         }

@@ -8,7 +8,7 @@
 //! thing it waits for, the sync. An async caller always hands over, since a runtime with one thread
 //! would never have two calls in the queue otherwise.
 
-use std::{collections::VecDeque, path::Path, sync::Arc, thread::JoinHandle};
+use std::{collections::VecDeque, sync::Arc, thread::JoinHandle};
 
 use futures_channel::oneshot;
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use sessiondb_core::{Commit, Error, Result};
 
 use crate::{
+    connection::Place,
     lock::SideLock,
     options::{BATCH_BYTES_MAX, BATCH_CALLS_MAX, BATCH_CHANGES_MAX},
     transaction::{Answer, WriteConnection},
@@ -54,8 +55,8 @@ struct Call {
 }
 
 impl Writer {
-    pub(crate) fn start(path: &Path, conn: Connection, lock: SideLock) -> Result<Writer> {
-        let connection = WriteConnection::new(path, conn, lock)?;
+    pub(crate) fn start(place: Place, conn: Connection, lock: SideLock) -> Result<Writer> {
+        let connection = WriteConnection::new(place, conn, lock)?;
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             arrived: Condvar::new(),

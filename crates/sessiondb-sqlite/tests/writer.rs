@@ -189,3 +189,47 @@ fn a_write_waits_for_its_turn() {
         });
     }
 }
+
+/// SQLite removes a log by its name when the last connection to a database closes. If the file was replaced meanwhile,
+/// the log of that name is the new one's, with what was acknowledged in it. SQLite asks before whether the file has
+/// moved; this holds it to that.
+#[test]
+fn closing_a_replaced_store_leaves_the_new_ones_log_alone() {
+    for tries_to_write in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.db");
+        let old = open(&path);
+        append(&old, "old").unwrap();
+        for suffix in ["", "-wal", "-shm"] {
+            fs::remove_file(format!("{}{suffix}", path.display())).unwrap();
+        }
+        let new = open(&path);
+        append(&new, "new").unwrap();
+        if tries_to_write {
+            assert!(matches!(append(&old, "lost"), Err(Error::Stopped(_))));
+        }
+        pollster::block_on(old.close()).unwrap();
+        assert!(fs::metadata(format!("{}-wal", path.display())).is_ok_and(|log| log.len() > 0));
+        // As a crash would leave it: nothing is tidied up by the new store itself.
+        let copy = dir.path().join("copy.db");
+        for suffix in ["", "-wal"] {
+            fs::copy(format!("{}{suffix}", path.display()), format!("{}{suffix}", copy.display())).unwrap();
+        }
+        assert_eq!(append(&open(&copy), "next"), Ok(2));
+    }
+}
+
+/// A reader is connected when it is first needed. It must not be connected to another file of the same name.
+#[test]
+fn a_replaced_store_is_not_read_in_place_of_the_one_that_was_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.db");
+    let old = open(&path);
+    append(&old, "old").unwrap();
+    for suffix in ["", "-wal", "-shm"] {
+        fs::remove_file(format!("{}{suffix}", path.display())).unwrap();
+    }
+    append(&open(&path), "new").unwrap();
+    let error = pollster::block_on(old.message_window(&key(), Window::last(1))).unwrap_err();
+    assert!(error.to_string().contains("deleted, moved or replaced"), "{error}");
+}
