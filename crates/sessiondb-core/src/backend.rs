@@ -21,8 +21,8 @@ use crate::{
 ///   engine promises. Commits to one session are in one order, and numbers are given in that order without gaps.
 /// - Dropping the future of a commit does not cancel it and does not make it happen twice.
 /// - A read sees every commit that was answered before it began, and a commit wholly or not at all.
-/// - No read touches more than its answer needs: lists and windows cost the same at the start, in the middle and at
-///   the end.
+/// - Windows and lists cost the same at the start, in the middle and at the end. Windows touch no more than their answer
+///   needs; a list may pass over sessions that do not match its filter, but sorts nothing.
 /// - A row that cannot be read is an error that names it.
 #[async_trait]
 pub trait Backend: Send + Sync {

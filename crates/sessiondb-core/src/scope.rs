@@ -10,7 +10,7 @@ use crate::{Error, Result, SessionKey, key};
 /// ```
 /// use sessiondb_core::{Scope, SessionKey};
 ///
-/// let scope = Scope::agent("support").channel("slack");
+/// let scope = Scope::agent("support").narrow("slack");
 /// assert!(scope.contains(&SessionKey::new("support", "slack", "T1", "dm", "U7")));
 /// assert!(!scope.contains(&SessionKey::new("support", "email", "", "dm", "ann")));
 /// ```
@@ -37,11 +37,6 @@ impl Scope {
             self.parts.push(part.into());
         }
         self
-    }
-
-    /// The scope's sessions on one channel. The same as [`narrow`](Scope::narrow), for a scope of an agent.
-    pub fn channel(self, channel: impl Into<String>) -> Scope {
-        self.narrow(channel)
     }
 
     /// The fixed leading parts, none for [`all`](Scope::all).

@@ -3,8 +3,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 use sessiondb_core::{
-    Commit, Conflict, Document, Error, Expect, FAMILY_DEFAULT, Json, LogId, Message, NewDocument, NewMessage,
-    Opening, Receipt, STATUS_DEFAULT, Session, SessionKey, Time, View, Write, limits, time,
+    Commit, CommitId, Conflict, Document, Error, Expect, FAMILY_DEFAULT, Json, LogId, Message, NewDocument,
+    NewMessage, Opening, Receipt, STATUS_DEFAULT, Session, SessionKey, Time, View, Write, limits, time,
 };
 
 use crate::{error::Failure, query};
@@ -12,10 +12,10 @@ use crate::{error::Failure, query};
 type Applied<T> = Result<T, Failure>;
 
 /// Applies one commit. `now` is its time if it does not bring one.
-pub(crate) fn commit(conn: &Connection, commit: &Commit, now: Time) -> Applied<Receipt> {
+pub(crate) fn commit(conn: &Connection, commit: Commit, now: Time) -> Applied<Receipt> {
     let session = query::session(conn, &commit.key)?;
     let digest = commit.id.as_ref().map(|_| commit.digest());
-    if let Some(receipt) = answered_before(conn, commit, digest, session.as_ref())? {
+    if let Some(receipt) = answered_before(conn, &commit, digest, session.as_ref())? {
         return Ok(receipt);
     }
     for expect in &commit.expect {
@@ -26,7 +26,8 @@ pub(crate) fn commit(conn: &Connection, commit: &Commit, now: Time) -> Applied<R
         .map_or_else(|| session.as_ref().map_or(now, |session| session.updated_at.max(now)), time::truncate);
     let mut change = Change {
         conn,
-        commit,
+        key: commit.key,
+        id: commit.id,
         digest,
         at,
         session,
@@ -35,7 +36,7 @@ pub(crate) fn commit(conn: &Connection, commit: &Commit, now: Time) -> Applied<R
         logged: false,
         state: false,
     };
-    for write in &commit.writes {
+    for write in commit.writes {
         change.write(write)?;
     }
     change.finish()
@@ -116,7 +117,8 @@ fn expected(conn: &Connection, expect: &Expect, key: &SessionKey, session: Optio
 /// A commit half way: the session as it will be, and what was written beside it.
 struct Change<'a> {
     conn: &'a Connection,
-    commit: &'a Commit,
+    key: SessionKey,
+    id: Option<CommitId>,
     /// Of a commit that bears an id.
     digest: Option<[u8; 17]>,
     at: Time,
@@ -131,31 +133,31 @@ struct Change<'a> {
 }
 
 impl Change<'_> {
-    fn write(&mut self, write: &Write) -> Applied<()> {
+    fn write(&mut self, write: Write) -> Applied<()> {
         if let Write::Open(opening) = write {
             return self.open(opening);
         }
         let Some(session) = &mut self.session else {
-            return Err(Error::NotFound(Box::new(self.commit.key.clone())).into());
+            return Err(Error::NotFound(Box::new(self.key.clone())).into());
         };
         let log = session.log;
         match write {
             Write::Open(_) => {}
-            Write::Append(messages) => messages.iter().try_for_each(|message| self.append(message))?,
+            Write::Append(messages) => messages.into_iter().try_for_each(|message| self.append(message))?,
             Write::SetStatus(status) => {
-                session.status.clone_from(status);
+                session.status = status;
                 self.changed_state("status");
             }
             Write::SetMetadata(metadata) => {
-                session.metadata.clone_from(metadata);
+                session.metadata = metadata;
                 self.changed_state("metadata");
             }
             Write::SetTokens(tokens) => {
-                session.token_usage = *tokens;
+                session.token_usage = tokens;
                 self.changed_state("tokens");
             }
             Write::AddTokens(tokens) => {
-                let sum = session.token_usage.saturating_add(*tokens);
+                let sum = session.token_usage.saturating_add(tokens);
                 if sum > limits::COUNT_MAX {
                     let message = format!("session {}: its tokens would exceed 63 bits", session.key);
                     return Err(Error::Invalid(message).into());
@@ -164,13 +166,13 @@ impl Change<'_> {
                 self.logged = true;
                 self.changed("tokens");
             }
-            Write::PutDocument(document) => self.put(log, document.clone())?,
+            Write::PutDocument(document) => self.put(log, document)?,
             Write::PatchDocument { collection, id, patch } => {
-                let old = query::document(self.conn, log, collection, id)?;
+                let old = query::document(self.conn, log, &collection, &id)?;
                 let (body, blob) =
                     old.map_or((Json::object(), None), |Document { body, blob, .. }| (body, blob));
-                let body = body.merge_patch(patch)?;
-                let patched = NewDocument { collection: collection.clone(), id: id.clone(), body, blob };
+                let body = body.merge_patch(&patch)?;
+                let patched = NewDocument { collection, id, body, blob };
                 patched.validate()?;
                 self.put(log, patched)?;
             }
@@ -190,20 +192,20 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn open(&mut self, opening: &Opening) -> Applied<()> {
+    fn open(&mut self, opening: Opening) -> Applied<()> {
         if let Some(session) = &self.session {
-            return match &opening.family {
-                Some(expected) if *expected != session.family => {
-                    let (expected, current) = (expected.clone(), session.family.clone());
+            return match opening.family {
+                Some(expected) if expected != session.family => {
+                    let current = session.family.clone();
                     Err(conflict(&session.key, Conflict::Family { expected, current }))
                 }
                 _ => Ok(()),
             };
         }
-        let family = opening.family.as_deref().unwrap_or(FAMILY_DEFAULT);
-        let status = opening.status.as_deref().unwrap_or(STATUS_DEFAULT);
-        let metadata = opening.metadata.clone().unwrap_or_else(Json::object);
-        let [agent_id, channel, account_id, peer_kind, peer_id] = self.commit.key.parts();
+        let family = opening.family.unwrap_or_else(|| FAMILY_DEFAULT.into());
+        let status = opening.status.unwrap_or_else(|| STATUS_DEFAULT.into());
+        let metadata = opening.metadata.unwrap_or_else(Json::object);
+        let [agent_id, channel, account_id, peer_kind, peer_id] = self.key.parts();
         let at = time::to_text(self.at);
         let log = LogId(
             self.conn
@@ -216,9 +218,9 @@ impl Change<'_> {
         );
         self.session = Some(Session {
             log,
-            key: self.commit.key.clone(),
-            family: family.to_owned(),
-            status: status.to_owned(),
+            key: self.key.clone(),
+            family,
+            status,
             metadata,
             message_count: 0,
             log_count: 0,
@@ -233,7 +235,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn append(&mut self, new: &NewMessage) -> Applied<()> {
+    fn append(&mut self, new: NewMessage) -> Applied<()> {
         let Some(session) = &mut self.session else { return Ok(()) };
         if let Some(id) = &new.message_id
             && let Some(stored) = query::message_by_id(self.conn, session, id)?
@@ -256,15 +258,15 @@ impl Change<'_> {
         let message = Message {
             id: 0,
             seq,
-            role: new.role.clone(),
-            content: new.content.clone(),
-            tool_calls: new.tool_calls.clone(),
+            role: new.role,
+            content: new.content,
+            tool_calls: new.tool_calls,
             created_at: new.created_at.map_or(self.at, time::truncate),
-            message_id: new.message_id.clone(),
-            opens: new.opens.clone(),
-            closes: new.closes.clone(),
+            message_id: new.message_id,
+            opens: new.opens,
+            closes: new.closes,
             token_count: new.token_count,
-            attributes: new.attributes.clone(),
+            attributes: new.attributes,
         };
         insert(self.conn, session.log, &message)?;
         session.head += 1;
@@ -314,7 +316,7 @@ impl Change<'_> {
 
     /// Writes the session's own row and the feed's, and answers.
     fn finish(self) -> Applied<Receipt> {
-        let key = self.commit.key.clone();
+        let key = self.key;
         let Some(mut session) = self.session else {
             // Nothing was written to a session that does not exist: expectations alone.
             return Ok(Receipt { key, revision: 0, seqs: Vec::new(), replayed: false });
@@ -357,7 +359,7 @@ impl Change<'_> {
                     updated_at
                 ])?;
         }
-        if !self.what.is_empty() || self.commit.id.is_some() {
+        if !self.what.is_empty() || self.id.is_some() {
             let seqs = (!self.seqs.is_empty()).then(|| seqs_to_text(&self.seqs));
             let begins_or_ends = self.what.iter().any(|what| matches!(*what, "open" | "delete"));
             self.conn
@@ -371,7 +373,7 @@ impl Change<'_> {
                     time::to_text(self.at),
                     self.what.join(" "),
                     seqs,
-                    self.commit.id,
+                    self.id,
                     self.digest,
                     begins_or_ends.then(|| key.to_string()),
                 ])?;

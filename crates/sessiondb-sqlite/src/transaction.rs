@@ -54,19 +54,21 @@ impl WriteConnection {
     }
 
     /// Writes each call's commits, and answers each. A panic on the way is answered too: nobody waits for ever.
-    pub(crate) fn write_guarded(&mut self, calls: &[Vec<Commit>]) -> Vec<Answer> {
+    pub(crate) fn write_guarded(&mut self, calls: Vec<Vec<Commit>>) -> Vec<Answer> {
+        let count = calls.len();
         match catch_unwind(AssertUnwindSafe(|| self.write(calls))) {
             Ok(answers) => answers,
             Err(_) => {
                 self.stopped = Some("the writer panicked".into());
                 let _ = self.conn.execute_batch("ROLLBACK");
-                calls.iter().map(|_| Err(Error::Unknown("the writer panicked".into()))).collect()
+                vec![Err(Error::Unknown("the writer panicked".into())); count]
             }
         }
     }
 
-    fn write(&mut self, calls: &[Vec<Commit>]) -> Vec<Answer> {
-        let all = |error: Error| calls.iter().map(|_| Err(error.clone())).collect();
+    fn write(&mut self, calls: Vec<Vec<Commit>>) -> Vec<Answer> {
+        let count = calls.len();
+        let all = |error: Error| vec![Err(error); count];
         if let Some(reason) = &self.stopped {
             return all(Error::Stopped(reason.clone()));
         }
@@ -90,7 +92,7 @@ impl WriteConnection {
             let _ = execute(&self.conn, "ROLLBACK");
             return all(error);
         }
-        let mut answers = Vec::with_capacity(calls.len());
+        let mut answers = Vec::with_capacity(count);
         for commits in calls {
             match apply_call(&self.conn, commits) {
                 Ok(receipts) => answers.push(Ok(receipts)),
@@ -202,12 +204,14 @@ struct Failed {
 }
 
 /// Applies one call's commits, all or none.
-fn apply_call(conn: &Connection, commits: &[Commit]) -> Result<Vec<Receipt>, Failed> {
+fn apply_call(conn: &Connection, commits: Vec<Commit>) -> Result<Vec<Receipt>, Failed> {
     let now = time::now();
     let apply = || {
         execute(conn, "SAVEPOINT call")?;
-        let receipts =
-            commits.iter().map(|commit| apply::commit(conn, commit, now)).collect::<Result<_, Failure>>()?;
+        let receipts = commits
+            .into_iter()
+            .map(|commit| apply::commit(conn, commit, now))
+            .collect::<Result<_, Failure>>()?;
         execute(conn, "RELEASE call")?;
         Ok(receipts)
     };

@@ -140,7 +140,7 @@ impl Shared {
         commits: Vec<Commit>,
     ) -> Answer {
         let Some(connection) = connection.as_mut() else { return Err(Error::Closed) };
-        let mut answers = connection.write_guarded(std::slice::from_ref(&commits));
+        let mut answers = connection.write_guarded(vec![commits]);
         if connection.checkpoint_is_due() {
             self.queue.lock().checkpoint = true;
             self.arrived.notify_one();
@@ -167,7 +167,7 @@ impl Shared {
             let (commits, answers): (Vec<_>, Vec<_>) =
                 calls.into_iter().map(|call| (call.commits, call.answer)).unzip();
             let Some(connection) = connection.as_mut() else { return };
-            let results = if commits.is_empty() { Vec::new() } else { connection.write_guarded(&commits) };
+            let results = if commits.is_empty() { Vec::new() } else { connection.write_guarded(commits) };
             for (answer, result) in answers.into_iter().zip(results) {
                 // A caller who has dropped its future is not there to be told.
                 let _ = answer.send(result);

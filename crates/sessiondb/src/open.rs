@@ -15,7 +15,8 @@ use sessiondb_sqlite::{Durability, Options, SqliteBackend};
 ///
 /// Options of a `sqlite:` address: `vfs=NAME` goes through that SQLite VFS; `durability=normal` gives up the last
 /// commits in a power cut for speed (see [`Durability`](crate::sqlite::Durability)). The path is taken as it is
-/// written, without escapes.
+/// written, without escapes; only what is an address of another kind (`http://…`, `file:…`) or begins with `~/` is
+/// refused.
 ///
 /// ```
 /// # pollster::block_on(async {

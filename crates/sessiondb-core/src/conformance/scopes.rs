@@ -43,10 +43,10 @@ pub async fn a_scoped_list_shows_what_is_inside(store: Store) {
     let cases: [(Scope, &[usize]); 7] = [
         (Scope::all(), &[0, 1, 2, 3, 4, 5]),
         (support.clone(), &[0, 1, 2]),
-        (support.clone().channel("slack"), &[0, 1]),
-        (support.clone().channel("slack").narrow("T1"), &[0]),
-        (support.clone().channel("slack").narrow("T1").narrow("dm").narrow("ann"), &[0]),
-        (support.clone().channel("slack").narrow("T1").narrow("dm").narrow("bob"), &[]),
+        (support.clone().narrow("slack"), &[0, 1]),
+        (support.clone().narrow("slack").narrow("T1"), &[0]),
+        (support.clone().narrow("slack").narrow("T1").narrow("dm").narrow("ann"), &[0]),
+        (support.clone().narrow("slack").narrow("T1").narrow("dm").narrow("bob"), &[]),
         (Scope::agent(""), &[]),
     ];
     for (scope, expected) in cases {
@@ -71,7 +71,7 @@ pub async fn a_scoped_list_shows_what_is_inside(store: Store) {
 /// exists and of what does not.
 pub async fn nothing_outside_a_scope_is_read_or_written(store: Store) {
     furnish(&store).await;
-    let scope = Scope::agent("support").channel("slack");
+    let scope = Scope::agent("support").narrow("slack");
     let scoped = store.scoped(scope.clone()).unwrap();
     let before = observe(&store).await;
     let absent = SessionKey::new("support", "sms", "", "dm", "ann");
@@ -104,20 +104,20 @@ pub async fn nothing_outside_a_scope_is_read_or_written(store: Store) {
 /// A scope can be narrowed, never widened or changed.
 pub async fn a_scope_can_only_be_narrowed(store: Store) {
     furnish(&store).await;
-    let slack = store.scoped(Scope::agent("support").channel("slack")).unwrap();
+    let slack = store.scoped(Scope::agent("support").narrow("slack")).unwrap();
     let all = SessionFilter::default();
     for wider in [
         Scope::all(),
         Scope::agent("support"),
         Scope::agent("other"),
-        Scope::agent("support").channel("email"),
+        Scope::agent("support").narrow("email"),
     ] {
         let refusal = slack.scoped(wider.clone()).err();
         assert!(matches!(refusal, Some(Error::Invalid(_))), "{wider}: {refusal:?}");
     }
-    let same = slack.scoped(Scope::agent("support").channel("slack")).unwrap();
+    let same = slack.scoped(Scope::agent("support").narrow("slack")).unwrap();
     assert_eq!(numbers(&same, &all).await, [1, 0]);
-    let narrower = slack.scoped(Scope::agent("support").channel("slack").narrow("T2")).unwrap();
+    let narrower = slack.scoped(Scope::agent("support").narrow("slack").narrow("T2")).unwrap();
     assert_eq!(numbers(&narrower, &all).await, [1]);
     assert_eq!(numbers(&narrower.for_blocking(), &all).await, [1]);
     assert!(matches!(narrower.session(&key(0)).await, Err(Error::OutOfScope { .. })));
