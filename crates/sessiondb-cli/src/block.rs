@@ -38,7 +38,7 @@ pub enum Block {
 pub fn blocks(message: &Message) -> Vec<Block> {
     let mut blocks = of_content(message.content.get());
     // OpenAI gives a tool's answer a message of its own, whose content is plain text.
-    if message.role == "tool" {
+    if matches!(message.role.as_str(), "tool" | "function") {
         for block in &mut blocks {
             if let Block::Text(text) = block {
                 *block = Block::Result { text: std::mem::take(text), failed: false };
@@ -108,11 +108,15 @@ fn of_tool_calls(calls: &Json) -> Vec<Block> {
     }
 }
 
-/// A tool call as OpenAI has it: `{"function": {"name": …, "arguments": "JSON in a string"}}`.
+/// A tool call as OpenAI has it: `{"function": {"name": …, "arguments": "JSON in a string"}}`, or in the older form
+/// what is inside there.
 fn of_tool_call(call: &str) -> Block {
     let known = || {
         let members = raw::members(call)?;
-        let function = raw::members(members.get("function")?.get())?;
+        let function = match members.get("function") {
+            Some(function) => raw::members(function.get())?,
+            None => members,
+        };
         let input = function.get("arguments").map_or("", |arguments| arguments.get());
         // Some servers give the arguments as JSON without the string around it.
         let input = raw::value::<String>(input).unwrap_or_else(|| input.to_owned());
@@ -194,6 +198,16 @@ mod tests {
             Block::Other(r#"{"odd":true}"#.into()),
         ];
         assert_eq!(blocks(&stored(message)), expected);
+    }
+
+    #[test]
+    fn a_function_call_in_the_older_form_is_known_and_so_is_its_answer() {
+        let mut message = NewMessage::new("assistant", Json::parse("null").unwrap());
+        message.tool_calls =
+            Some(Json::parse(r#"{"name":"weather","arguments":"{\"city\": \"Rome\"}"}"#).unwrap());
+        let call = Block::Call { name: "weather".into(), input: r#"{"city":"Rome"}"#.into() };
+        assert_eq!(blocks(&stored(message)), [call]);
+        assert_eq!(of("function", r#""31""#), [Block::Result { text: "31".into(), failed: false }]);
     }
 
     #[test]

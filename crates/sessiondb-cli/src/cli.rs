@@ -50,18 +50,21 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether the command puts something into a store, so that one which is not there is made.
+    /// Whether the command puts something into a store, so that one which is not there is made. An import makes one
+    /// when it has found something to put in.
     ///
     /// # Errors
     /// If it cannot be done in any store.
     pub fn makes_store(&self) -> Result<bool, Failure> {
         match self {
-            Command::Import(_) => Ok(true),
             Command::New(args) => args.check().map(|()| true),
             Command::Append(args) => args.check(),
-            Command::Ls(_) | Command::Show(_) | Command::Patch(_) | Command::Rm(_) | Command::Check(_) => {
-                Ok(false)
-            }
+            Command::Import(_)
+            | Command::Ls(_)
+            | Command::Show(_)
+            | Command::Patch(_)
+            | Command::Rm(_)
+            | Command::Check(_) => Ok(false),
         }
     }
 }

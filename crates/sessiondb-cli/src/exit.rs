@@ -32,7 +32,7 @@ impl Exit {
                 "done, but something was found or left out (a finding of check, a bad line, a bad file)"
             }
             Exit::Usage => "wrong usage",
-            Exit::NotFound => "no such session",
+            Exit::NotFound => "not found: no such session, or no transcripts to import",
             Exit::Conflict => "conflict: the session exists, has changed, or has other content under that id",
             Exit::BadInput => "bad input: a key, a JSON text or a message that cannot be accepted",
             Exit::Store => {

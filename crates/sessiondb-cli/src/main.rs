@@ -9,12 +9,15 @@ mod block;
 mod cli;
 mod command;
 mod exit;
+mod file;
 mod json;
 mod ndjson;
 mod output;
 mod place;
 mod progress;
 mod raw;
+mod search;
+mod summary;
 mod table;
 mod title;
 mod transcript;
@@ -51,18 +54,28 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
-    let store = place::open(cli.db.as_deref(), cli.command.makes_store()?)?;
-    let blocking = blocking::Store::from(store.clone());
-    let exit = match cli.command {
-        Command::Import(args) => command::import::run(args, &store, out),
-        Command::New(args) => command::new::run(args, &blocking, out),
-        Command::Append(args) => command::append::run(args, &blocking, out),
-        Command::Ls(args) => command::ls::run(args, &blocking, out),
-        Command::Show(args) => command::show::run(args, &blocking, out),
-        Command::Patch(args) => command::patch::run(args, &blocking, out),
-        Command::Rm(args) => command::rm::run(args, &blocking, out),
-        Command::Check(args) => command::check::run(args, &blocking, out),
-    }?;
-    blocking.close()?;
+    let (url, make) = (cli.db.as_deref(), cli.command.makes_store()?);
+    match cli.command {
+        // It opens a store itself, once it has found something to put in.
+        Command::Import(args) => command::import::run(args, url, out),
+        Command::New(args) => in_store(url, make, |store| command::new::run(args, store, out)),
+        Command::Append(args) => in_store(url, make, |store| command::append::run(args, store, out)),
+        Command::Ls(args) => in_store(url, make, |store| command::ls::run(args, store, out)),
+        Command::Show(args) => in_store(url, make, |store| command::show::run(args, store, out)),
+        Command::Patch(args) => in_store(url, make, |store| command::patch::run(args, store, out)),
+        Command::Rm(args) => in_store(url, make, |store| command::rm::run(args, store, out)),
+        Command::Check(args) => in_store(url, make, |store| command::check::run(args, store, out)),
+    }
+}
+
+/// Opens the store, does something in it, and closes it.
+fn in_store(
+    url: Option<&str>,
+    make: bool,
+    act: impl FnOnce(&blocking::Store) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let store = blocking::Store::from(place::open(url, make)?);
+    let exit = act(&store)?;
+    store.close()?;
     Ok(exit)
 }

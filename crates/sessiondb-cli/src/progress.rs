@@ -48,7 +48,7 @@ impl Progress {
     }
 
     fn count(&self) {
-        self.bar.set_message(format!("{}/{} sessions", self.files_done, self.files));
+        self.bar.set_message(format!("{}/{} files", self.files_done, self.files));
     }
 }
 

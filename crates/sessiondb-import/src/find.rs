@@ -69,9 +69,9 @@ pub fn find(format: Option<Format>, paths: &[PathBuf]) -> Result<Found, ImportEr
 }
 
 /// The places where the known agents keep transcripts on this machine, as far as they exist: for Claude Code
-/// `$CLAUDE_CONFIG_DIR/projects`, or `~/.claude/projects` if that variable is not set.
+/// `$CLAUDE_CONFIG_DIR/projects`, or `~/.claude/projects` if that variable is not set. [`Format::places`] names all.
 pub fn default_places() -> Vec<PathBuf> {
-    let places = Format::ALL.into_iter().flat_map(|format| format.transcript().places());
+    let places = Format::ALL.into_iter().flat_map(Format::places);
     places.filter(|place| place.is_dir()).collect()
 }
 
@@ -137,7 +137,7 @@ fn recognise(wanted: Option<Format>, path: &Path) -> io::Result<Head<Format>> {
     Head::of(path, |record| {
         let candidates =
             Format::ALL.into_iter().filter(|format| wanted.is_none_or(|wanted| wanted == *format));
-        candidates.into_iter().find(|format| format.transcript().recognises(record))
+        candidates.into_iter().find(|format| format.recognises(record))
     })
 }
 

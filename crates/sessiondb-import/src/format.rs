@@ -10,6 +10,7 @@ use sessiondb::{Json, NewMessage, SessionKey, Time};
 use crate::{
     claude::{self, Claude},
     facts::Facts,
+    openai,
     original::Line,
 };
 
@@ -19,29 +20,59 @@ use crate::{
 pub enum Format {
     /// Claude Code: `~/.claude/projects/<project>/<session>.jsonl`, and the files of its sub-agents.
     Claude,
+    /// OpenAI's chat form, one whole conversation a line: `{"messages": […], …}`. It has no place of its own.
+    OpenAi,
+}
+
+/// How the files of a format hold sessions.
+pub(crate) enum Layout {
+    /// A file is a session, and a line is a record of it.
+    Session(&'static dyn Transcript),
+    /// A line is a session.
+    Conversations,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 1] = [Format::Claude];
+    pub const ALL: [Format; 2] = [Format::Claude, Format::OpenAi];
 
-    pub(crate) fn transcript(self) -> &'static dyn Transcript {
+    /// The directories where the agent keeps transcripts on this machine, whether they exist or not; none for a format
+    /// that is no agent's own.
+    pub fn places(self) -> Vec<PathBuf> {
+        match self.layout() {
+            Layout::Session(transcript) => transcript.places(),
+            Layout::Conversations => Vec::new(),
+        }
+    }
+
+    pub(crate) fn layout(self) -> Layout {
         match self {
-            Format::Claude => &Claude,
+            Format::Claude => Layout::Session(&Claude),
+            Format::OpenAi => Layout::Conversations,
+        }
+    }
+
+    /// Whether a JSON line is one of this format.
+    pub(crate) fn recognises(self, line: &str) -> bool {
+        match self.layout() {
+            Layout::Session(transcript) => transcript.recognises(line),
+            Layout::Conversations => openai::recognises(line),
         }
     }
 }
 
 impl fmt::Display for Format {
-    /// The agent's short name: `claude`.
+    /// The short name: `claude`, `openai`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Format::Claude => claude::NAME,
+            Format::OpenAi => openai::NAME,
         })
     }
 }
 
-/// What a format knows of its transcripts. It looks at texts and names only; files and the store are the importer's.
+/// What a format whose files are sessions knows of them. It looks at texts and names only; files and the store are the
+/// importer's.
 pub(crate) trait Transcript: Sync {
     /// The family of its sessions, which is also the `source` in their metadata.
     fn family(&self) -> &'static str;

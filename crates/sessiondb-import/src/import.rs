@@ -1,4 +1,4 @@
-//! [`import`]: one file into one session.
+//! [`import`]: one file into its session, or its sessions.
 
 use std::{
     fs, io, mem,
@@ -8,7 +8,8 @@ use std::{
 use sessiondb::{SessionKey, Store};
 
 use crate::{
-    ImportError, Source, Verdict,
+    ImportError, Source, Verdict, conversations,
+    format::{Layout, Transcript},
     head::Head,
     run::{Run, Stop},
 };
@@ -16,32 +17,50 @@ use crate::{
 /// How often in a row somebody else may change the session without moving its position before this gives up.
 const STALLS_MAX: u32 = 100;
 
-/// Imports one file. `progress` is told the bytes read so far after each commit.
+/// Imports one file. `progress` is told the bytes read so far after each commit; of a file of conversations also while
+/// there is nothing to commit.
 ///
-/// The file is read in batches, and each is committed together with the position behind it: what is committed is
-/// never lost or doubled, whatever happens then. After an error the next import goes on where this one stopped, and
-/// imports of one file at the same time share the work. For a file that has nothing new the store is not written to.
+/// It is read in batches, and each is committed, that of a session together with the position behind it: what is
+/// committed is never lost or doubled, whatever happens then. After an error the next import goes on where this one
+/// stopped, and imports of one file at the same time share the work. For a file that has nothing new the store is not
+/// written to.
 ///
 /// The file is read on the thread that polls. A file without one complete record makes no session.
 ///
 /// # Errors
 /// [`ImportError::Read`] if the file cannot be read; [`ImportError::NotATranscript`] if its name makes no session's
 /// address; [`ImportError::Store`] if the store refused or failed, with
-/// [`Conflict::Family`](sessiondb::Conflict::Family) if the session exists and is not of this agent.
+/// [`Conflict::Family`](sessiondb::Conflict::Family) if the session exists and is not of this agent. A conversation
+/// that the store refuses is a bad line of its file, and the rest goes on.
 pub async fn import(
     store: &Store,
     source: &Source,
     progress: &mut (dyn FnMut(u64) + Send),
 ) -> Result<Verdict, ImportError> {
-    let key = address(source)?;
-    let mut verdict = Verdict::new(key.clone());
+    match source.format.layout() {
+        Layout::Session(transcript) => session(store, source, transcript, progress).await,
+        Layout::Conversations => conversations::import(store, source, &absolute_of(source)?, progress).await,
+    }
+}
+
+async fn session(
+    store: &Store,
+    source: &Source,
+    transcript: &'static dyn Transcript,
+    progress: &mut (dyn FnMut(u64) + Send),
+) -> Result<Verdict, ImportError> {
+    let key = address(source, transcript)?;
+    let mut verdict = Verdict::new(Some(key.clone()));
     let (mut stalls, mut began_at, mut late) = (0, None, Vec::new());
     loop {
-        let mut run = Run::begin(store, source, key.clone(), mem::take(&mut late)).await?;
+        let mut run = Run::begin(store, source, key.clone(), transcript, mem::take(&mut late)).await?;
         stalls = if began_at == Some(run.revision()) { stalls + 1 } else { 0 };
         began_at = Some(run.revision());
         match run.finish(&mut verdict, progress).await {
-            Ok(()) => return Ok(verdict),
+            Ok(()) => {
+                verdict.sessions.count(verdict.outcome);
+                return Ok(verdict);
+            }
             Err(Stop::Overtaken(_)) if stalls < STALLS_MAX => late = run.into_late(),
             Err(Stop::Overtaken(error) | Stop::Failed(error)) => return Err(error),
         }
@@ -49,10 +68,10 @@ pub async fn import(
 }
 
 /// The session that a file is imported into.
-fn address(source: &Source) -> Result<SessionKey, ImportError> {
+fn address(source: &Source, transcript: &dyn Transcript) -> Result<SessionKey, ImportError> {
     let read_error = |error| ImportError::Read { path: source.path.clone(), source: error };
     let not = |reason| ImportError::NotATranscript { path: source.path.clone(), reason };
-    let (path, transcript) = (absolute(&source.path).map_err(read_error)?, source.format.transcript());
+    let path = absolute_of(source)?;
     let key = match transcript.key(&path, None).map_err(not)? {
         Some(key) => key,
         None => {
@@ -63,6 +82,10 @@ fn address(source: &Source) -> Result<SessionKey, ImportError> {
     };
     key.validate().map_err(|error| not(error.to_string()))?;
     Ok(key)
+}
+
+fn absolute_of(source: &Source) -> Result<PathBuf, ImportError> {
+    absolute(&source.path).map_err(|error| ImportError::Read { path: source.path.clone(), source: error })
 }
 
 /// The path with the names of its directories as the caller has them.

@@ -1,7 +1,8 @@
 //! Imports the transcripts that AI agents leave on disk into a SessionDB store, without losing a byte.
 //!
-//! [`find()`] finds the files, [`import()`] brings one of them into one session. Importing a file again brings only what
-//! it has gained since: a transcript can be imported while its agent is still writing it.
+//! [`find()`] finds the files, [`import()`] brings one of them into its session, or into one for each conversation that
+//! it holds; a [`Rehearsal`] says what that would do. Importing a file again brings only what it has gained since: a
+//! transcript can be imported while its agent is still writing it.
 //!
 //! ```
 //! use std::fs;
@@ -18,9 +19,10 @@
 //! for source in &find(None, &[projects])?.sources {
 //!     let verdict = import(&store, source, &mut |_bytes| {}).await?;
 //!     assert_eq!((verdict.outcome, verdict.messages), (Outcome::New, 1));
-//!     assert_eq!(verdict.key.to_string(), "claude:-home-ann-app::session:s-1");
+//!     let key = verdict.key.ok_or("no session")?;
+//!     assert_eq!(key.to_string(), "claude:-home-ann-app::session:s-1");
 //!
-//!     let messages = store.message_window(&verdict.key, sessiondb::Window::last(10)).await?.messages;
+//!     let messages = store.message_window(&key, sessiondb::Window::last(10)).await?.messages;
 //!     assert_eq!(messages[0].content.get(), "\"list files\"");
 //!     assert_eq!(original_line(&messages[0])?, line);
 //!
@@ -31,7 +33,7 @@
 //! # }).unwrap();
 //! ```
 //!
-//! # What becomes of a file
+//! # What becomes of a file that is a session
 //!
 //! - A record that is a message of the conversation becomes a message. Its content is the source's JSON text; all the
 //!   rest of its line is in the attributes, with `null` where the content was, and with a member `sessiondb:around`
@@ -58,9 +60,42 @@
 //! and the file `agent-<id>.jsonl` of a sub-agent the session `claude:<project>:<session id>:subagent:agent-<id>`,
 //! where a sub-agent of a workflow has `workflows/<workflow>/agent-<id>` for its id. The names of the files count and
 //! not the ids inside, since a resumed session copies those of the one it resumes.
+//!
+//! # OpenAI's chat form
+//!
+//! In `<name>.jsonl` each line is a whole conversation, `{"messages": [{"role": …, "content": …, …}, …], …}`, as in
+//! fine-tuning data and in logs of chat completions. Each is a session of the family `openai`.
+//!
+//! - **Which one it is.** A line with a text `id` is `openai:<name>::conversation:<id>`. One without an id that an
+//!   address can have is known by what it says: its id is the hash (XXH3, 128 bits) of its JSON text. Its number in the
+//!   file says nothing, since lines come and go. So the same line is the same session, however often and wherever in a
+//!   file of this name it comes; whitespace around the JSON makes no difference, whitespace in it does.
+//! - **What it becomes.** The content and the `tool_calls` of each message are the source's JSON text; the rest of the
+//!   message is in the attributes, with `null` where they were. Its message id is its place, `/messages/<n>` from 0. The
+//!   line without its messages, with `null` where each was, is a document of the collection `line` under the hash of the
+//!   line. [`original_conversation`] puts them together, byte for byte. The document `import/origin` says in which file
+//!   and line that was; the metadata have `source` and `title`. A whole number of seconds in the line's `created` or
+//!   `created_at` is the time of all of it, and without one it is the time of the import.
+//! - **Calls.** A message opens the calls whose ids are in its `tool_calls`; a message of the role `tool` closes that of
+//!   its `tool_call_id`. The older `function_call` stands where `tool_calls` would. It has no id, so its place
+//!   (`/messages/<n>/function_call`) is one; the next message of the role `function` with its name closes it. An id that
+//!   the store does not take (empty, too long, with a NUL) is only in the text.
+//! - **Again.** Each import reads the whole file, since any line may have changed. A line that is in the store costs one
+//!   look and writes nothing. A conversation of the same id with more messages at its end is appended to, and one with
+//!   fewer is in the store already; of both the line is kept beside those before it. A line without an id that has grown
+//!   is another conversation.
+//! - **Changed.** If a line has the id of a conversation that does not begin alike, because it was changed or because two
+//!   have one id, nothing is overwritten and nothing is left out: it is a session beside the other,
+//!   `openai:<name>:<hash of the line>:conversation:<id>`, and the verdict names it as a [`Variant`].
+//! - **Wholly or not at all.** A conversation is written by one commit, its last messages together with its line. Only
+//!   one of more messages than a commit takes, nearly 10,000, comes in several; if that is interrupted, the next import
+//!   goes on with what is missing.
+//! - A line that is no conversation (not JSON, no list of messages, a message without a role, anything beyond a limit of
+//!   the store, more than 16 MiB) is a [`BadLine`], of which nothing is kept. It is named at each import.
 
 mod batch;
 mod claude;
+mod conversations;
 mod error;
 mod facts;
 mod find;
@@ -70,8 +105,10 @@ mod import;
 mod ledger;
 mod lines;
 mod members;
+mod openai;
 mod original;
 mod position;
+mod rehearsal;
 mod run;
 mod verdict;
 
@@ -79,5 +116,7 @@ pub use error::ImportError;
 pub use find::{Found, Source, default_places, find};
 pub use format::Format;
 pub use import::import;
+pub use openai::original_conversation;
 pub use original::{original_line, original_record};
-pub use verdict::{BadLine, Outcome, Verdict};
+pub use rehearsal::Rehearsal;
+pub use verdict::{BadLine, Outcome, Sessions, Variant, Verdict};

@@ -9,6 +9,7 @@ use sessiondb::{Document, Error, Json, Message, NewDocument, Result, limits};
 
 use crate::{
     Format,
+    format::Layout,
     members::{Members, range_in},
 };
 
@@ -69,10 +70,7 @@ impl Line {
     /// The document that keeps the line verbatim; `None` if it is larger than the store's documents may be.
     pub fn document(&self) -> Option<NewDocument> {
         let mut document = NewDocument::new(RECORDS, format!("{:010}", self.number), self.value.clone());
-        if !self.is_bare() {
-            // No line contains a newline, so it can mark where the JSON stood.
-            document.blob = Some(format!("{}\n{}", self.before, self.after).into_bytes());
-        }
+        document.blob = self.around();
         (document.bytes() <= limits::DOCUMENT_BYTES_MAX).then_some(document)
     }
 
@@ -93,6 +91,12 @@ impl Line {
             rest.push_str(&format!(",\"{AROUND}\":{around}}}"));
         }
         Some((Json::parse(content).ok()?, Json::parse(rest).ok()?))
+    }
+
+    /// What stands around the JSON, for the blob of the document that keeps the line; see [`with_around`].
+    pub fn around(&self) -> Option<Vec<u8>> {
+        // No line contains a newline, so it can mark where the JSON stood.
+        (!self.is_bare()).then(|| format!("{}\n{}", self.before, self.after).into_bytes())
     }
 
     fn is_bare(&self) -> bool {
@@ -125,9 +129,10 @@ pub(crate) fn restored(content: &Json, rest: &Json, path: [&str; 2]) -> Option<S
 pub fn original_line(message: &Message) -> Result<String> {
     let rest = message.attributes.as_ref();
     let line = rest.and_then(|rest| {
-        Format::ALL
-            .into_iter()
-            .find_map(|format| restored(&message.content, rest, format.transcript().content_path()))
+        Format::ALL.into_iter().find_map(|format| match format.layout() {
+            Layout::Session(transcript) => restored(&message.content, rest, transcript.content_path()),
+            Layout::Conversations => None,
+        })
     });
     line.ok_or_else(|| {
         Error::Invalid(format!("message {} has no imported line in its attributes", message.seq))
@@ -145,10 +150,14 @@ pub fn original_record(document: &Document) -> Result<String> {
     if document.collection != RECORDS {
         return Err(invalid());
     }
-    let Some(around) = &document.blob else { return Ok(document.body.get().to_owned()) };
-    let (before, after) =
-        str::from_utf8(around).ok().and_then(|text| text.split_once('\n')).ok_or_else(invalid)?;
-    Ok(format!("{before}{}{after}", document.body))
+    with_around(document.body.get().to_owned(), document).ok_or_else(invalid)
+}
+
+/// A line's JSON with what stood around it, according to the blob of the document that keeps the line.
+pub(crate) fn with_around(json: String, document: &Document) -> Option<String> {
+    let Some(around) = &document.blob else { return Some(json) };
+    let (before, after) = str::from_utf8(around).ok()?.split_once('\n')?;
+    Some(format!("{before}{json}{after}"))
 }
 
 #[cfg(test)]

@@ -67,6 +67,7 @@ impl<'a> Run<'a> {
         store: &'a Store,
         source: &'a Source,
         key: SessionKey,
+        transcript: &'static dyn Transcript,
         late: Vec<RecordLine>,
     ) -> Result<Run<'a>, ImportError> {
         let read_error = |error| ImportError::Read { path: source.path.clone(), source: error };
@@ -85,7 +86,6 @@ impl<'a> Run<'a> {
             },
         };
         position.path = source.path.display().to_string();
-        let transcript = source.format.transcript();
         let batches = Batches::after(&position, footing, file, transcript).map_err(read_error)?;
         let ledger = Ledger::new(head.is_some());
         let (newest, bad_lines) = (None, Vec::new());

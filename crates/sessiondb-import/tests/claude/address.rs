@@ -46,7 +46,7 @@ fn a_path_through_dots_is_the_same_session() {
     fs::create_dir(desk.path.with_file_name("deeper")).unwrap();
     for path in ["./-w/./s-1.jsonl", "-w/deeper/../s-1.jsonl"] {
         let path = desk.home.path().join(path);
-        assert_eq!(block_on(import(&desk.store, &source(&path), &mut |_| {})).unwrap().key, desk.key());
+        assert_eq!(block_on(import(&desk.store, &source(&path), &mut |_| {})).unwrap().key, Some(desk.key()));
     }
 }
 

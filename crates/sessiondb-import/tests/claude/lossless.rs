@@ -14,7 +14,7 @@ fn every_line_of_every_sample_is_restored_byte_for_byte() {
         let verdict = block_on(import(&store, &source, &mut |_| {})).unwrap();
         assert_eq!((verdict.outcome, verdict.torn_bytes), (Outcome::New, 0));
         assert_eq!(verdict.bad_lines, []);
-        assert_whole(&store, &verdict.key, &fs::read(&source.path).unwrap());
+        assert_whole(&store, &verdict.key.unwrap(), &fs::read(&source.path).unwrap());
     }
     assert_eq!(block_on(store.check()).unwrap().findings, []);
 }

@@ -9,6 +9,7 @@ mod finding;
 mod lines;
 mod lossless;
 mod mapping;
+mod rehearsal;
 mod resume;
 mod rewritten;
 mod together;
