@@ -60,7 +60,8 @@ pub enum Window {
         after: Option<Time>,
         /// Only messages before this moment, which is not included.
         before: Option<Time>,
-        /// Only messages before this one: for the next page, the earliest time and `seq` of the page before.
+        /// Only messages before this one: for the next page, the earliest time (in whole microseconds) and `seq` of the
+        /// page before.
         cursor: Option<(Time, u64)>,
         /// How many at most: 1 to [`PAGE_MAX`](limits::PAGE_MAX).
         limit: usize,

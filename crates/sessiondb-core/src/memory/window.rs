@@ -7,6 +7,7 @@ use crate::{
     Conflict, Error, Message, MessagePage, Result, Window,
     calls::{self, Outline},
     limits::PAGE_MAX,
+    time,
 };
 
 impl State {
@@ -67,6 +68,7 @@ impl State {
             }
             Window::Times { after, before, cursor, limit } => {
                 let time_and_seq = |message: &Message| (message.created_at, message.seq);
+                let cursor = cursor.map(|(at, seq)| (time::truncate(at), seq));
                 let inside = |message: &&Arc<Message>| {
                     after.is_none_or(|after| message.created_at > after)
                         && before.is_none_or(|before| message.created_at < before)
