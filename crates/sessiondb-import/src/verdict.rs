@@ -13,7 +13,8 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// How many messages were appended.
     pub messages: u64,
-    /// How many records that are no messages were kept, by their `type`; `(none)` for records without one.
+    /// How many records that are no messages were kept, by their `type`, of Codex with that of the payload
+    /// (`event_msg/token_count`); `(none)` for records without one.
     pub records: BTreeMap<String, u64>,
     /// How many lines bear the id of another line's message. They are kept as records, and counted there too.
     pub duplicates: u64,

@@ -63,6 +63,25 @@ fn every_sample_can_be_shown_in_every_form() {
 }
 
 #[test]
+fn the_samples_of_codex_are_imported_and_shown() {
+    let place = Place::new();
+    let codex = samples().join("../../codex/sessions");
+    let run = import(&place, &["codex", codex.to_str().unwrap()]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{run:?}");
+    insta::assert_snapshot!("import-samples-codex", run.stderr);
+    insta::assert_snapshot!("show-sample-codex", place.ok(&["show", "019b04ae", "--last", "1000"]));
+
+    // Where Codex keeps them, and compressed.
+    let home = place.path(".codex").join("archived_sessions");
+    std::fs::create_dir_all(&home).unwrap();
+    let name = "rollout-2025-12-09T19-55-16-019b04ae-b1c6-7c72-a134-a4c2de66058c.jsonl";
+    let text = std::fs::read(codex.join("2025/12/09").join(name)).unwrap();
+    std::fs::write(home.join(format!("{name}.zst")), zstd::encode_all(&text[..], 3).unwrap()).unwrap();
+    let run = import(&place, &["auto"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, "sessions: 0 new, 0 grown, 1 unchanged\nmessages: 0\n"));
+}
+
+#[test]
 fn json_has_a_line_for_each_file() {
     let place = Place::new();
     let run = import(&place, &["auto", samples().to_str().unwrap(), "-o", "json", "--quiet"]);
@@ -143,5 +162,5 @@ fn without_paths_it_looks_where_the_agents_keep_them() {
 fn an_agent_that_is_not_known_is_wrong_usage() {
     let run = import(&Place::new(), &["emacs"]);
     assert_eq!(run.code, 2);
-    assert!(run.stderr.contains("[possible values: claude, auto]"), "{}", run.stderr);
+    assert!(run.stderr.contains("[possible values: claude, codex, auto]"), "{}", run.stderr);
 }
