@@ -24,7 +24,7 @@ CREATE TABLE sessions (
     next_seq       INTEGER NOT NULL DEFAULT 1,  -- the number of the next message
     log_count      INTEGER NOT NULL DEFAULT 0,  -- messages in the session's own log
     view           TEXT,                        -- [[session id, first seq, last seq or null], …]; NULL = the whole own log
-    metadata       TEXT    NOT NULL DEFAULT '{}' CHECK (json_type(metadata) = 'object'),
+    metadata       TEXT    NOT NULL DEFAULT '{}' CHECK (json_type(metadata) = 'object'), log_first INTEGER NOT NULL DEFAULT 1, forked_from INTEGER, forked_at INTEGER,
     UNIQUE (agent_id, channel, account_id, peer_kind, peer_id)
 );
 
@@ -66,6 +66,35 @@ CREATE TABLE documents (
     body       TEXT    NOT NULL,  -- JSON, byte for byte as it came
     blob       BLOB,
     PRIMARY KEY (session_id, collection, id)
+);
+
+-- What a fork inherited: stretches of other sessions' logs, in the order of the numbers, without gaps from 1 on. It is
+-- also who reads a log: a session that is deleted stays, without its key and its documents, while it is read.
+CREATE TABLE ancestors (
+    session_id INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    log_id     INTEGER NOT NULL REFERENCES sessions (id),
+    first_seq  INTEGER NOT NULL,
+    last_seq   INTEGER NOT NULL,
+    PRIMARY KEY (session_id, first_seq)
+) WITHOUT ROWID;
+
+CREATE INDEX idx_ancestors_log_id ON ancestors (log_id, last_seq);
+
+-- How views changed, so that each change can be taken back.
+CREATE TABLE view_changes (
+    session_id    INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    revision      INTEGER NOT NULL,  -- the session's state_revision that it made
+    at            TEXT    NOT NULL,
+    kind          TEXT    NOT NULL,  -- compact, uncompact, pop, rewind, reset, set
+    head_before   INTEGER NOT NULL,  -- the last message before the commit
+    head_after    INTEGER NOT NULL,  -- the last message after it
+    through       INTEGER,           -- of a compaction: the last message that it hid
+    summary_first INTEGER,           -- of a compaction: its summary
+    summary_last  INTEGER,
+    reverses      INTEGER,           -- of an uncompaction: the revision of the compaction
+    undone        INTEGER,           -- the revision that took it back
+    before        TEXT    NOT NULL,  -- the view before, as in sessions.view
+    PRIMARY KEY (session_id, revision)
 );
 
 -- Every change, in order. It holds no content and outlives its session, so it has no foreign key.
@@ -115,9 +144,26 @@ CREATE TRIGGER messages_by_hand AFTER INSERT ON messages WHEN NEW.checksum IS NU
      WHERE id = NEW.session_id;
 END;
 
--- A DELETE by hand is counted too. When the session itself goes, there is nothing left to count in.
-CREATE TRIGGER messages_deleted AFTER DELETE ON messages BEGIN
-    UPDATE sessions SET log_count = log_count - 1, message_count = message_count - 1 WHERE id = OLD.session_id;
+-- A DELETE by hand is counted too, in the session itself and in the forks that show the message. When the session
+-- itself goes, there is nothing left to count in.
+CREATE TRIGGER messages_deleted AFTER DELETE ON messages
+WHEN EXISTS (SELECT 1 FROM sessions WHERE id = OLD.session_id)
+BEGIN
+    UPDATE sessions SET log_count = log_count - 1 WHERE id = OLD.session_id;
+    UPDATE sessions SET message_count = message_count - 1
+     WHERE (id = OLD.session_id
+            OR id IN (SELECT session_id FROM ancestors
+                       WHERE log_id = OLD.session_id AND OLD.seq BETWEEN first_seq AND last_seq))
+       AND CASE WHEN view IS NULL THEN id = OLD.session_id
+                ELSE EXISTS (SELECT 1 FROM json_each(view)
+                              WHERE json_extract(value, '$[0]') = OLD.session_id
+                                AND json_extract(value, '$[1]') <= OLD.seq
+                                AND coalesce(json_extract(value, '$[2]'), OLD.seq) >= OLD.seq) END;
+END;
+
+CREATE TRIGGER sessions_deleted BEFORE DELETE ON sessions BEGIN
+    SELECT RAISE(ABORT, 'a fork shows messages of this session')
+     WHERE EXISTS (SELECT 1 FROM ancestors WHERE log_id = OLD.id);
 END;
 
 -- A session by hand has the messages that are inserted after it, whatever count it was given.

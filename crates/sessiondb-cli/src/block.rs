@@ -1,7 +1,7 @@
 //! [`Block`]: what a message consists of, read from the shapes that models' APIs give it.
 //!
-//! Content is any JSON; this knows the common shapes (a string, Anthropic's blocks, OpenAI's parts and tool calls) and
-//! hands everything else through as JSON. It is for showing only: nothing is stored in this form.
+//! Content is any JSON; this knows the common shapes (a string, Anthropic's blocks, OpenAI's parts and tool calls, the
+//! items of Codex) and hands everything else through as JSON. It is for showing only: nothing is stored in this form.
 
 use sessiondb::{Json, Message};
 
@@ -73,7 +73,22 @@ fn of_item(item: &str) -> Block {
 
 fn of_members(members: &Members) -> Option<Block> {
     let block = match raw::string(members, "type")?.as_str() {
-        "text" | "input_text" | "output_text" => Block::Text(raw::string(members, "text")?),
+        "text" | "input_text" | "output_text" | "Text" => Block::Text(raw::string(members, "text")?),
+        "summary_text" | "reasoning_text" => Block::Thinking(raw::string(members, "text")?),
+        "Reasoning" => {
+            Block::Thinking(texts(members, "summary_text").or_else(|| texts(members, "raw_content"))?)
+        }
+        "function_call" => Block::Call {
+            name: raw::string(members, "name")?,
+            input: arguments(members.get("arguments").map_or("", |arguments| arguments.get())),
+        },
+        "custom_tool_call" => {
+            Block::Call { name: raw::string(members, "name")?, input: raw::string(members, "input")? }
+        }
+        kind @ ("local_shell_call" | "web_search_call") => Block::Call {
+            name: kind.trim_end_matches("_call").to_owned(),
+            input: raw::compact(members.get("action")?.get()),
+        },
         "thinking" => Block::Thinking(raw::string(members, "thinking")?),
         "redacted_thinking" => Block::Thinking(String::new()),
         "tool_use" => Block::Call {
@@ -117,14 +132,24 @@ fn of_tool_call(call: &str) -> Block {
             Some(function) => raw::members(function.get())?,
             None => members,
         };
-        let input = function.get("arguments").map_or("", |arguments| arguments.get());
-        // Some servers give the arguments as JSON without the string around it.
-        let input = raw::value::<String>(input).unwrap_or_else(|| input.to_owned());
-        // A model may also write arguments that are no JSON; they are shown as they are.
-        let input = if raw::is_json(&input) { raw::compact(&input) } else { input };
+        let input = arguments(function.get("arguments").map_or("", |arguments| arguments.get()));
         Some(Block::Call { name: raw::string(&function, "name")?, input })
     };
     known().unwrap_or_else(|| Block::Other(raw::compact(call)))
+}
+
+/// The arguments of a call, which are JSON in a string.
+fn arguments(json: &str) -> String {
+    // Some servers give the arguments as JSON without the string around it.
+    let input = raw::value::<String>(json).unwrap_or_else(|| json.to_owned());
+    // A model may also write arguments that are no JSON; they are shown as they are.
+    if raw::is_json(&input) { raw::compact(&input) } else { input }
+}
+
+/// The texts of a list, one paragraph each; none if there are no texts.
+fn texts(members: &Members, name: &str) -> Option<String> {
+    let texts: Vec<String> = raw::value(members.get(name)?.get())?;
+    Some(texts.join("\n\n")).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -208,6 +233,39 @@ mod tests {
         let call = Block::Call { name: "weather".into(), input: r#"{"city":"Rome"}"#.into() };
         assert_eq!(blocks(&stored(message)), [call]);
         assert_eq!(of("function", r#""31""#), [Block::Result { text: "31".into(), failed: false }]);
+    }
+
+    #[test]
+    fn the_items_of_codex_are_known() {
+        let call = |name: &str, input: &str| vec![Block::Call { name: name.into(), input: input.into() }];
+        let thinking = |text: &str| vec![Block::Thinking(text.into())];
+        for (content, blocks) in [
+            (
+                r#"{"type":"function_call","name":"shell","arguments":"{\"command\": [\"ls\"]}","call_id":"c"}"#,
+                call("shell", r#"{"command":["ls"]}"#),
+            ),
+            (r#"{"type":"function_call","name":"shell","arguments":"{broken"}"#, call("shell", "{broken")),
+            (
+                r#"{"type":"custom_tool_call","name":"apply_patch","input":"*** Begin\n*** End"}"#,
+                call("apply_patch", "*** Begin\n*** End"),
+            ),
+            (
+                r#"{"type":"local_shell_call","action":{"type":"exec","command":["ls"]}}"#,
+                call("local_shell", r#"{"type":"exec","command":["ls"]}"#),
+            ),
+            (
+                r#"{"type":"web_search_call","action":{"query": "rust"}}"#,
+                call("web_search", r#"{"query":"rust"}"#),
+            ),
+            (r#"[{"type":"summary_text","text":"**Listing**"}]"#, thinking("**Listing**")),
+            (r#"{"type":"Reasoning","summary_text":["a","b"],"raw_content":[]}"#, thinking("a\n\nb")),
+            (r#"{"type":"Reasoning","summary_text":[],"raw_content":["raw"]}"#, thinking("raw")),
+            (r#"[{"type":"Text","text":"hello"}]"#, vec![text("hello")]),
+        ] {
+            assert_eq!(of("assistant", content), blocks, "{content}");
+        }
+        let result = Block::Result { text: "42".into(), failed: false };
+        assert_eq!(of("tool", r#"[{"type":"input_text","text":"42"}]"#), [result]);
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub struct Progress {
     files_done: usize,
     /// The bytes of the files that are done.
     bytes_done: u64,
+    /// The bytes of all files.
+    bytes: u64,
 }
 
 impl Progress {
@@ -24,14 +26,14 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
             bar.set_style(style);
         }
-        let progress = Progress { bar, files, files_done: 0, bytes_done: 0 };
+        let progress = Progress { bar, files, files_done: 0, bytes_done: 0, bytes };
         progress.count();
         progress
     }
 
-    /// So many bytes of the present file are read.
+    /// So many bytes of the present file are read; of a compressed one more than it has.
     pub fn read(&self, bytes: u64) {
-        self.bar.set_position(self.bytes_done + bytes);
+        self.bar.set_position((self.bytes_done + bytes).min(self.bytes));
     }
 
     /// The present file, of so many bytes, is done.

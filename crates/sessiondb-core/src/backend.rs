@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    CheckReport, Commit, Document, DocumentFilter, DocumentPage, MessagePage, Receipt, Result, Session,
-    SessionFilter, SessionKey, SessionPage, Window,
+    CheckReport, Commit, Document, DocumentFilter, DocumentPage, Lineage, MessagePage, Receipt, Result,
+    Session, SessionFilter, SessionKey, SessionPage, ViewChange, Window,
 };
 
 /// The contract between a storage engine and the rest of SessionDB. Callers use [`Store`](crate::Store), which checks
@@ -37,6 +37,18 @@ pub trait Backend: Send + Sync {
 
     /// A part of a session's history; `None` if there is no such session.
     async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>>;
+
+    /// Where a session's history comes from; `None` if there is no such session.
+    async fn lineage(&self, key: &SessionKey) -> Result<Option<Lineage>>;
+
+    /// How a session's view changed, the newest change first: at most `limit` changes before this revision, or the newest
+    /// ones. `None` if there is no such session.
+    async fn view_changes(
+        &self,
+        key: &SessionKey,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Option<Vec<ViewChange>>>;
 
     /// One document; `None` if it or the session does not exist.
     async fn document(&self, key: &SessionKey, collection: &str, id: &str) -> Result<Option<Document>>;

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, FAMILY_DEFAULT, Json, NewDocument, NewMessage, Result, SessionKey, Time, document,
+    Error, FAMILY_DEFAULT, Json, NewDocument, NewMessage, Restore, Result, SessionKey, Time, document,
     fingerprint::Fingerprint,
     limits,
     message::{validate_id, validate_name},
     time,
+    window::validate_limit,
 };
 
 /// The caller's own name for a commit, unique per session, at most
@@ -54,6 +55,9 @@ pub enum Expect {
     State(u64),
     /// The last message is this one.
     Head(u64),
+    /// The view ends with exactly these messages, by number and in this order; at most
+    /// [`PAGE_MAX`](limits::PAGE_MAX). No numbers: the view is empty.
+    Tail(Vec<u64>),
     /// The document is at this revision; 0 means that it is absent.
     Document {
         /// The document's collection.
@@ -100,11 +104,65 @@ pub enum Write {
         /// The document's id.
         id: String,
     },
-    /// Deletes the session with all its messages and documents. It stands alone in its commit.
+    /// Opens the session as a fork of another: it shows the same history, and what is appended to either is seen in
+    /// that one alone. Nothing is copied. If there is a session under this key, that is a conflict.
+    ///
+    /// The fork numbers its messages from where the shown part of the parent's ends. It has the parent's family, and its
+    /// status and metadata unless others are given; it has none of its documents and tokens.
+    Fork(Fork),
+    /// Hides the older messages of the view, up to message `through` and with it, behind a summary, which is appended
+    /// and shown first; without a summary they are just hidden. What was appended meanwhile stays. If this would cut a
+    /// tool call from its result, less is hidden; if nothing is hidden then, nothing happens at all.
+    ///
+    /// If message `through` is not in the view, that is a conflict.
+    Compact {
+        /// The last message to hide.
+        through: u64,
+        /// What stands in their place.
+        summary: Vec<NewMessage>,
+    },
+    /// Shows what the last compaction hid, in the place of its summary. If there was none since the last reset, or all
+    /// were taken back, or something of what it hid is shown already, nothing happens.
+    Uncompact,
+    /// Hides the newest messages of the view, as many as `count` or all that there are. Their numbers are in the receipt.
+    Pop {
+        /// How many: 1 to [`PAGE_MAX`](limits::PAGE_MAX).
+        count: usize,
+    },
+    /// Hides the messages after message `seq`; for 0, all of them. If that message is not in the view, that is a
+    /// conflict.
+    Rewind {
+        /// The last message to show.
+        seq: u64,
+    },
+    /// Takes back the last change of the view that was not taken back yet, whichever it was. What was appended since
+    /// stays; what the change's own commit appended (a summary) is hidden. Without one, nothing happens.
+    Undo,
+    /// Sets the whole view: stretches of message numbers, each the first and the last, in the order in which they are to
+    /// be read, of the session's own log and of what it inherited as a fork. No message may be in it twice. If a number
+    /// does not exist, that is a conflict.
+    SetView(Vec<(u64, u64)>),
+    /// Puts something into this session as it was in another store; see [`Restore`].
+    Restore(Restore),
+    /// Deletes the session with all its messages and documents. It stands alone in its commit. Messages that a fork
+    /// shows stay readable through the fork, and go with the last of them.
     ///
     /// With a commit id it can be sent again while the key is free. If somebody may open the key anew meanwhile, give
     /// [`Expect::State`] or [`Expect::Head`] along, since to the store the new session is another one.
     Delete,
+}
+
+/// How a session is forked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fork {
+    /// The session to fork.
+    pub parent: SessionKey,
+    /// The last message of the parent's view that the fork shows; `None` for all that is there, 0 for none.
+    pub at: Option<u64>,
+    /// The fork's status; `None` for the parent's.
+    pub status: Option<String>,
+    /// The fork's metadata, an object; `None` for the parent's.
+    pub metadata: Option<Json>,
 }
 
 /// How a session is opened.
@@ -129,10 +187,37 @@ impl Write {
         Write::Open(Opening { family: Some(family.into()), ..Opening::default() })
     }
 
+    /// Whether it changes the view, for all but a fork's first.
+    pub fn changes_view(&self) -> bool {
+        match self {
+            Write::Compact { .. }
+            | Write::Uncompact
+            | Write::Pop { .. }
+            | Write::Rewind { .. }
+            | Write::Undo
+            | Write::SetView(_) => true,
+            Write::Open(_)
+            | Write::Append(_)
+            | Write::SetStatus(_)
+            | Write::SetMetadata(_)
+            | Write::SetTokens(_)
+            | Write::AddTokens(_)
+            | Write::PutDocument(_)
+            | Write::PatchDocument { .. }
+            | Write::RemoveDocument { .. }
+            | Write::Fork(_)
+            | Write::Restore(_)
+            | Write::Delete => false,
+        }
+    }
+
     /// The single changes in this write.
     fn len(&self) -> usize {
         match self {
             Write::Append(messages) => messages.len(),
+            Write::Compact { summary, .. } => 1 + summary.len(),
+            Write::SetView(stretches) => stretches.len(),
+            Write::Restore(restore) => restore.len(),
             _ => 1,
         }
     }
@@ -141,7 +226,11 @@ impl Write {
     fn bytes(&self) -> usize {
         match self {
             Write::Open(opening) => opening.metadata.as_ref().map_or(0, |json| json.get().len()),
-            Write::Append(messages) => messages.iter().map(NewMessage::bytes).sum(),
+            Write::Append(messages) | Write::Compact { summary: messages, .. } => {
+                messages.iter().map(NewMessage::bytes).sum()
+            }
+            Write::Fork(fork) => fork.metadata.as_ref().map_or(0, |json| json.get().len()),
+            Write::Restore(restore) => restore.bytes(),
             Write::SetMetadata(json) => json.get().len(),
             Write::PutDocument(document) => document.bytes(),
             Write::PatchDocument { patch, .. } => patch.get().len(),
@@ -156,20 +245,29 @@ impl Write {
                 opening.status.as_deref().map_or(Ok(()), |status| validate_name("status", status))?;
                 opening.metadata.as_ref().map_or(Ok(()), validate_metadata)
             }
-            Write::Append(messages) => messages.iter().zip(1..).try_for_each(|(message, number)| {
-                message.validate().map_err(|error| match error {
-                    Error::Invalid(reason) if messages.len() > 1 => {
-                        Error::Invalid(format!("message {number} of {}: {reason}", messages.len()))
-                    }
-                    error => error,
-                })
-            }),
+            Write::Append(messages) => validate_messages(messages),
+            Write::Fork(fork) => {
+                fork.parent.validate()?;
+                validate_seq(fork.at.unwrap_or(0))?;
+                fork.status.as_deref().map_or(Ok(()), |status| validate_name("status", status))?;
+                fork.metadata.as_ref().map_or(Ok(()), validate_metadata)
+            }
+            Write::Compact { through, summary } => {
+                validate_seq(*through)?;
+                validate_messages(summary)
+            }
+            Write::Rewind { seq } => validate_seq(*seq),
+            Write::Pop { count } => validate_limit(*count),
+            Write::SetView(stretches) => validate_stretches(stretches),
+            Write::Restore(restore) => restore.validate(),
             Write::SetStatus(status) => validate_name("status", status),
             Write::SetMetadata(metadata) => validate_metadata(metadata),
             Write::SetTokens(tokens) | Write::AddTokens(tokens) if *tokens > limits::COUNT_MAX => {
                 Err(Error::Invalid("a count of tokens exceeds 63 bits".into()))
             }
-            Write::SetTokens(_) | Write::AddTokens(_) | Write::Delete => Ok(()),
+            Write::SetTokens(_) | Write::AddTokens(_) | Write::Uncompact | Write::Undo | Write::Delete => {
+                Ok(())
+            }
             Write::PutDocument(document) => document.validate(),
             Write::PatchDocument { collection, id, .. } | Write::RemoveDocument { collection, id } => {
                 document::validate_address(collection, id)
@@ -178,7 +276,41 @@ impl Write {
     }
 }
 
-fn validate_metadata(metadata: &Json) -> Result<()> {
+fn validate_messages(messages: &[NewMessage]) -> Result<()> {
+    messages.iter().zip(1..).try_for_each(|(message, number)| {
+        message.validate().map_err(|error| match error {
+            Error::Invalid(reason) if messages.len() > 1 => {
+                Error::Invalid(format!("message {number} of {}: {reason}", messages.len()))
+            }
+            error => error,
+        })
+    })
+}
+
+fn validate_seq(seq: u64) -> Result<()> {
+    if seq > limits::COUNT_MAX {
+        return Err(Error::Invalid("a sequence number exceeds 63 bits".into()));
+    }
+    Ok(())
+}
+
+/// Stretches of message numbers that each go forward and of which no two have a number in common.
+pub(crate) fn validate_stretches(stretches: &[(u64, u64)]) -> Result<()> {
+    let mut sorted = stretches.to_vec();
+    sorted.sort_unstable();
+    for (first, last) in &sorted {
+        validate_seq(*last)?;
+        if *first == 0 || last < first {
+            return Err(Error::Invalid(format!("{first} to {last} is no stretch of messages")));
+        }
+    }
+    match sorted.windows(2).find(|pair| pair[1].0 <= pair[0].1) {
+        Some(pair) => Err(Error::Invalid(format!("message {} would be in the view twice", pair[1].0))),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn validate_metadata(metadata: &Json) -> Result<()> {
     if !metadata.is_object() {
         return Err(Error::Invalid("a session's metadata must be a JSON object".into()));
     }
@@ -227,19 +359,49 @@ impl Commit {
     /// # Errors
     /// [`Error::Invalid`], saying what is wrong or which limit is exceeded.
     pub fn validate(&self) -> Result<()> {
-        self.key.validate()?;
+        match self.writes.first() {
+            // An archive also has what the store keeps for forks under addresses of its own.
+            Some(Write::Restore(_)) => self.key.validate_any()?,
+            _ => self.key.validate()?,
+        }
         self.id.as_deref().map_or(Ok(()), |id| validate_id("commit id", id))?;
         self.at.map_or(Ok(()), time::validate)?;
         if self.writes.contains(&Write::Delete) && self.writes.len() > 1 {
             return Err(Error::Invalid("a delete stands alone in its commit".into()));
         }
+        if self.writes.iter().skip(1).any(|write| matches!(write, Write::Fork(_))) {
+            return Err(Error::Invalid("a fork is the first write of its commit".into()));
+        }
+        if self.writes.iter().filter(|write| write.changes_view()).count() > 1 {
+            return Err(Error::Invalid("a commit changes the view at most once".into()));
+        }
+        let restores = self.writes.iter().filter(|write| matches!(write, Write::Restore(_))).count();
+        if restores > 0 && restores < self.writes.len() {
+            return Err(Error::Invalid("a commit that restores does nothing else".into()));
+        }
         for expect in &self.expect {
             match expect {
                 Expect::Document { collection, id, .. } => document::validate_address(collection, id)?,
-                Expect::Absent | Expect::State(_) | Expect::Head(_) => {}
+                Expect::Tail(seqs) if seqs.len() > limits::PAGE_MAX => {
+                    let (count, max) = (seqs.len(), limits::PAGE_MAX);
+                    return Err(Error::Invalid(format!(
+                        "{count} messages are expected at the end of the view; at most {max} are allowed"
+                    )));
+                }
+                Expect::Absent | Expect::State(_) | Expect::Head(_) | Expect::Tail(_) => {}
             }
         }
         self.writes.iter().try_for_each(Write::validate)
+    }
+
+    /// Every session that it writes or shows something of: its own, and of a fork or a restored one the parents.
+    pub fn reads(&self) -> impl Iterator<Item = &SessionKey> {
+        let others = self.writes.iter().flat_map(|write| match write {
+            Write::Fork(fork) => vec![&fork.parent],
+            Write::Restore(Restore::Session(session)) => session.ancestors.iter().map(|a| &a.key).collect(),
+            _ => Vec::new(),
+        });
+        std::iter::once(&self.key).chain(others)
     }
 
     /// The bytes of content in this commit, which count against
@@ -280,6 +442,11 @@ impl Expect {
             Expect::Head(seq) => {
                 fields.text("head");
                 fields.number(*seq);
+            }
+            Expect::Tail(seqs) => {
+                fields.text("tail");
+                fields.number(seqs.len() as u64);
+                seqs.iter().for_each(|seq| fields.number(*seq));
             }
             Expect::Document { collection, id, revision } => {
                 fields.text("document");
@@ -339,6 +506,38 @@ impl Write {
                 fields.text(collection);
                 fields.text(id);
             }
+            Write::Fork(Fork { parent, at, status, metadata }) => {
+                fields.text("fork");
+                parent.parts().into_iter().for_each(|part| fields.text(part));
+                fields.number_opt(*at);
+                fields.text_opt(status.as_deref());
+                fields.text_opt(metadata.as_ref().map(Json::get));
+            }
+            Write::Compact { through, summary } => {
+                fields.text("compact");
+                fields.number(*through);
+                fields.number(summary.len() as u64);
+                summary.iter().for_each(|message| message.fingerprint(fields));
+            }
+            Write::Uncompact => fields.text("uncompact"),
+            Write::Pop { count } => {
+                fields.text("pop");
+                fields.number(*count as u64);
+            }
+            Write::Rewind { seq } => {
+                fields.text("rewind");
+                fields.number(*seq);
+            }
+            Write::Undo => fields.text("undo"),
+            Write::SetView(stretches) => {
+                fields.text("set view");
+                fields.number(stretches.len() as u64);
+                stretches.iter().for_each(|(first, last)| {
+                    fields.number(*first);
+                    fields.number(*last);
+                });
+            }
+            Write::Restore(restore) => restore.fingerprint(fields),
             Write::Delete => fields.text("delete"),
         }
     }
@@ -375,9 +574,11 @@ pub struct Receipt {
     pub key: SessionKey,
     /// The session's revision after the commit; after a delete, the revision it had.
     pub revision: u64,
-    /// The sequence number of each message in the commit's appends, in order. A message that was in the session
-    /// already (the same `message_id` and content) has the number it had.
+    /// The sequence number of each message in the commit's appends and summaries, in order, and of each message that it
+    /// popped. A message that was in the session already (the same `message_id` and content) has the number it had.
     pub seqs: Vec<u64>,
+    /// Whether anything was written; false if all was already as the commit would have it.
+    pub changed: bool,
     /// True if a commit with this id had happened before: this is its receipt, and nothing was written now.
     pub replayed: bool,
 }

@@ -118,6 +118,26 @@ pub enum Conflict {
         /// The last sequence number now.
         current: u64,
     },
+    /// The view does not end with the messages that the commit expected.
+    #[error("expected the view to end with messages {expected:?}, but it ends with {current:?}")]
+    Tail {
+        /// The numbers that the commit expected.
+        expected: Vec<u64>,
+        /// As many numbers from the end of the view as were expected, or all of a shorter one.
+        current: Vec<u64>,
+    },
+    /// A message is named that the session does not show: it was hidden, or does not exist.
+    #[error("message {seq} is not in its view")]
+    NotInView {
+        /// The number that was named.
+        seq: u64,
+    },
+    /// What is to be restored is not what the session has already.
+    #[error("it has another {what} than the one to restore")]
+    Restored {
+        /// What differs: `message 7`, `revision`.
+        what: String,
+    },
     /// Somebody changed the document meanwhile.
     #[error("expected document {collection}/{id} at revision {expected}, but it is at revision {current}")]
     Document {

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, limits};
+use crate::{Error, LogId, Result, fingerprint::Fingerprint, limits};
 
 /// The address of a session: who talks to whom, and where.
 ///
@@ -44,6 +44,9 @@ pub struct SessionKey {
     pub peer_id: String,
 }
 
+/// The agent of the addresses under which deleted sessions are kept for their forks.
+pub const KEPT: &str = "~kept";
+
 /// The names of a key's parts, in order.
 pub const KEY_PARTS: [&str; 5] = ["agent_id", "channel", "account_id", "peer_kind", "peer_id"];
 
@@ -76,6 +79,32 @@ impl SessionKey {
     /// [`Error::Invalid`] that names the part: too long, with a NUL, or beginning with the reserved `~`.
     pub fn validate(&self) -> Result<()> {
         for (name, part) in KEY_PARTS.into_iter().zip(self.parts()) {
+            if part.starts_with('~') {
+                return Err(Error::Invalid(format!(
+                    "the key's {name} begins with '~'; those addresses are reserved for the store itself"
+                )));
+            }
+        }
+        self.validate_any()
+    }
+
+    /// Where the messages of a deleted session stay while a fork shows them.
+    pub fn kept(key: &SessionKey, log: LogId) -> SessionKey {
+        let mut fields = Fingerprint::new();
+        key.parts().into_iter().for_each(|part| fields.text(part));
+        fields.number(log.0.cast_unsigned());
+        let name: String = fields.digest().iter().map(|byte| format!("{byte:02x}")).collect();
+        SessionKey::new(KEPT, "", "", "log", name)
+    }
+
+    /// Whether it is an address of the store's own.
+    pub fn is_reserved(&self) -> bool {
+        self.parts().iter().any(|part| part.starts_with('~'))
+    }
+
+    /// Whether it can be a key at all, the caller's or the store's own.
+    pub(crate) fn validate_any(&self) -> Result<()> {
+        for (name, part) in KEY_PARTS.into_iter().zip(self.parts()) {
             if part.len() > limits::KEY_PART_BYTES_MAX {
                 return Err(Error::Invalid(format!(
                     "the key's {name} has {} bytes; at most {} are allowed",
@@ -85,11 +114,6 @@ impl SessionKey {
             }
             if part.contains('\0') {
                 return Err(Error::Invalid(format!("the key's {name} contains a NUL character")));
-            }
-            if part.starts_with('~') {
-                return Err(Error::Invalid(format!(
-                    "the key's {name} begins with '~'; those addresses are reserved for the store itself"
-                )));
             }
         }
         let bytes: usize = self.parts().iter().map(|part| part.len()).sum();

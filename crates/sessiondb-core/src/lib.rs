@@ -25,6 +25,7 @@
 //! ```
 
 mod backend;
+pub mod calls;
 mod check;
 mod commit;
 #[cfg(any(test, feature = "conformance"))]
@@ -32,11 +33,14 @@ pub mod conformance;
 mod document;
 mod error;
 mod fingerprint;
+mod history;
 mod json;
 mod key;
 pub mod limits;
+mod lineage;
 mod memory;
 mod message;
+mod restore;
 mod scope;
 mod session;
 mod store;
@@ -46,18 +50,20 @@ mod window;
 
 pub use backend::Backend;
 pub use check::{CheckReport, FINDINGS_MAX, Finding};
-pub use commit::{Commit, CommitId, Expect, Opening, Receipt, Write};
+pub use commit::{Commit, CommitId, Expect, Fork, Opening, Receipt, Write};
 pub use document::{Document, DocumentFilter, DocumentPage, NewDocument};
 pub use error::{Conflict, Error, ErrorClass, Result};
 pub use json::Json;
-pub use key::{KEY_PARTS, SessionKey};
+pub use key::{KEPT, KEY_PARTS, SessionKey};
+pub use lineage::{ForkedFrom, Inherited, Lineage};
 pub use memory::MemoryBackend;
-pub use message::{Message, NewMessage};
+pub use message::{Message, NewMessage, Weight};
+pub use restore::{Restore, RestoredAncestor, RestoredChange, RestoredSession, RestoredState};
 pub use scope::Scope;
 pub use session::{
     Cursor, FAMILY_DEFAULT, STATUS_DEFAULT, Session, SessionFilter, SessionOrder, SessionPage,
 };
 pub use store::Store;
 pub use time::Time;
-pub use view::{LogId, Span, View};
+pub use view::{Ancestor, LogId, Span, View, ViewChange, ViewChangeKind, ancestors_of_fork, resolve};
 pub use window::{MessagePage, Window};

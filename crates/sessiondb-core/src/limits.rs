@@ -30,3 +30,8 @@ pub const PAGE_MAX: usize = 1_000;
 pub const PAGE_DEFAULT: usize = 100;
 /// Largest count of tokens, and largest number of any kind: what SQLite and PostgreSQL hold in 64 signed bits.
 pub const COUNT_MAX: u64 = i64::MAX as u64;
+/// How far apart, in messages of a view, a tool call and its result may be and still be kept together. It is also how
+/// much longer than asked for a window may become to keep them together.
+pub const CALL_REACH: usize = 1_000;
+/// Most spans in a view. One that grows beyond is rewritten: what its newer half shows is copied to the end of the log.
+pub const VIEW_SPANS_MAX: usize = 1_024;

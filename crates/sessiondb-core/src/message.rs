@@ -168,7 +168,30 @@ pub struct Message {
     pub attributes: Option<Json>,
 }
 
+/// What a message weighs in a model's context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Weight {
+    /// In tokens.
+    pub tokens: u64,
+    /// Whether that is the store's own guess, and not what the writer counted.
+    pub estimated: bool,
+}
+
+/// The weight of a message: what the writer counted, else a quarter of its bytes, rounded up.
+pub(crate) fn weigh(token_count: Option<u64>, bytes: u64) -> Weight {
+    match token_count {
+        Some(tokens) => Weight { tokens, estimated: false },
+        None => Weight { tokens: bytes.div_ceil(4), estimated: true },
+    }
+}
+
 impl Message {
+    /// What it weighs: its `token_count`, else a quarter of the bytes of its content and tool calls, rounded up.
+    pub fn weight(&self) -> Weight {
+        let calls = self.tool_calls.as_ref().map_or(0, |calls| calls.get().len());
+        weigh(self.token_count, (self.content.get().len() + calls) as u64)
+    }
+
     /// The checksum that the store keeps beside a message, so that `check` finds a bit that flipped on the disk:
     /// XXH3 (64 bits) over every field but the row id.
     pub fn checksum(&self) -> i64 {

@@ -37,8 +37,11 @@ pub struct Session {
     /// How often its state changed (status, metadata, view, tokens set, documents). Appending messages and adding
     /// tokens do not count: they commute with every other change.
     pub revision: u64,
-    /// The sequence number of the last message ever appended; 0 if there was none.
+    /// The sequence number of the last message ever appended, or inherited if it is a fork without messages of its own;
+    /// 0 if there was none.
     pub head: u64,
+    /// The sequence number with which its own log begins: 1, or more in a fork.
+    pub log_first: u64,
     /// Which messages are its present history.
     pub view: View,
 }

@@ -51,7 +51,9 @@ impl Store {
     /// other content; [`Error::Busy`], [`Error::Full`], [`Error::Stopped`] or [`Error::Storage`] if the store could
     /// not write; [`Error::Unknown`] if it cannot tell whether it did.
     pub async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<Receipt>> {
-        commits.iter().try_for_each(|commit| self.scope.admit(&commit.key))?;
+        for commit in &commits {
+            commit.reads().try_for_each(|key| self.scope.admit(key))?;
+        }
         commit::validate_all(&commits)?;
         if commits.is_empty() {
             return Ok(Vec::new());
@@ -187,7 +189,11 @@ impl Store {
         self.backend.close().await
     }
 
-    fn admit(&self, key: &SessionKey) -> Result<()> {
+    pub(crate) fn backend(&self) -> &dyn Backend {
+        self.backend.as_ref()
+    }
+
+    pub(crate) fn admit(&self, key: &SessionKey) -> Result<()> {
         self.scope.admit(key)?;
         key.validate()
     }

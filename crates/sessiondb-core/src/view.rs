@@ -1,8 +1,10 @@
 //! [`View`]: which stretches of which logs are a session's present history.
+//!
+//! A view is a value, and so is every change of it: pure functions from one view to the next, which all engines share.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result};
+use crate::{Error, Result, Time, limits::VIEW_SPANS_MAX};
 
 /// The number of a session's log inside one store. It stays when the session's key changes, and is never reused;
 /// another store gives other numbers.
@@ -21,11 +23,35 @@ pub struct Span {
     pub last: Option<u64>,
 }
 
+impl Span {
+    fn contains(&self, seq: u64) -> bool {
+        self.first <= seq && self.last.is_none_or(|last| seq <= last)
+    }
+
+    fn overlaps(&self, other: &Span) -> bool {
+        self.log == other.log
+            && self.last.is_none_or(|last| other.first <= last)
+            && other.last.is_none_or(|last| self.first <= last)
+    }
+
+    /// What of it lies at or before `last`.
+    fn until(self, last: u64) -> Option<Span> {
+        let last = self.last.map_or(last, |own| own.min(last));
+        (self.first <= last).then_some(Span { last: Some(last), ..self })
+    }
+
+    /// What of it lies after `seq`.
+    fn beyond(self, seq: u64) -> Option<Span> {
+        let first = self.first.max(seq.saturating_add(1));
+        self.last.is_none_or(|last| first <= last).then_some(Span { first, ..self })
+    }
+}
+
 /// A session's history: spans in the order they are read. Messages never change and are never moved; what a session
-/// shows of them is its view.
+/// shows of them is its view. The last span is open and of the session's own log, so what is appended is seen.
 ///
-/// A session starts with [`whole`](View::whole): its own log, all of it. Within a view a message is named by its
-/// `seq`, which occurs once.
+/// A session starts with [`whole`](View::whole): its own log, all of it. A fork shows a stretch of its parent's history
+/// first, and numbers its own messages from there on; so a message is named by its `seq` alone, which occurs once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct View(Vec<Span>);
 
@@ -65,19 +91,247 @@ impl View {
         }
         Ok(View(spans.into_iter().map(|(log, first, last)| Span { log: LogId(log), first, last }).collect()))
     }
+
+    /// Whether this message is in the view. A number that comes after all that are given yet counts as in it.
+    pub fn contains(&self, seq: u64) -> bool {
+        self.0.iter().any(|span| span.contains(seq))
+    }
+
+    /// Whether any message is in both views.
+    pub fn overlaps(&self, other: &View) -> bool {
+        self.0.iter().any(|span| other.0.iter().any(|theirs| span.overlaps(theirs)))
+    }
+
+    /// The spans up to message `seq` and with it, and those behind it; `None` if it is not in the view. For 0, nothing
+    /// and everything.
+    pub fn split_after(&self, seq: u64) -> Option<(View, View)> {
+        self.split(seq, seq)
+    }
+
+    /// The spans up to message `seq` without it, and those from it on. As [`split_after`](View::split_after), but for 0,
+    /// which comes before everything too.
+    pub fn split_before(&self, seq: u64) -> Option<(View, View)> {
+        self.split(seq, seq.saturating_sub(1))
+    }
+
+    fn split(&self, seq: u64, last: u64) -> Option<(View, View)> {
+        if seq == 0 {
+            return Some((View(Vec::new()), self.clone()));
+        }
+        let at = self.0.iter().position(|span| span.contains(seq))?;
+        let span = self.0[at];
+        let (front, back) = (self.0[..at].iter().copied(), self.0[at + 1..].iter().copied());
+        Some((
+            View(front.chain(span.until(last)).collect()),
+            View(span.beyond(last).into_iter().chain(back).collect()),
+        ))
+    }
+
+    /// Closed: what it shows when the last message of its open log is `head`.
+    pub fn closed(&self, head: u64) -> View {
+        let close = |span: &Span| if span.last.is_none() { span.until(head) } else { Some(*span) };
+        View(self.0.iter().filter_map(close).collect())
+    }
+
+    /// The number of messages between the spans' ends, if the last message is `head`.
+    pub fn len(&self, head: u64) -> u64 {
+        let spans = self.0.iter().filter_map(|span| span.until(span.last.unwrap_or(head)));
+        spans.map(|span| span.last.unwrap_or(head) - span.first + 1).sum()
+    }
+
+    /// The greatest number in it, if the last message is `head`; 0 if it is empty.
+    pub fn greatest(&self, head: u64) -> u64 {
+        self.closed(head).0.iter().filter_map(|span| span.last).max().unwrap_or(0)
+    }
+
+    /// This and then that, with spans joined where one goes on where the other ended.
+    fn then(mut self, spans: impl IntoIterator<Item = Span>) -> View {
+        for span in spans {
+            match self.0.last_mut() {
+                Some(end) if end.log == span.log && end.last.is_some_and(|last| last + 1 == span.first) => {
+                    end.last = span.last;
+                }
+                _ => self.0.push(span),
+            }
+        }
+        self
+    }
+
+    /// Closed, and then open for what comes after `head` in the session's own log.
+    fn open(self, own: LogId, head: u64) -> View {
+        self.closed(head).then([Span { log: own, first: head + 1, last: None }])
+    }
+
+    /// These spans, joined where they meet, and open behind `head`.
+    pub fn of(spans: impl IntoIterator<Item = Span>, own: LogId, head: u64) -> View {
+        View(Vec::new()).then(spans).open(own, head)
+    }
+
+    /// Without the messages after `seq`; `None` if that message is not in the view.
+    pub fn rewound(&self, seq: u64, own: LogId, head: u64) -> Option<View> {
+        self.split_after(seq).map(|(kept, _)| kept.open(own, head))
+    }
+
+    /// Without message `seq` and those after it; `None` if it is not in the view.
+    pub fn without_suffix(&self, seq: u64, own: LogId, head: u64) -> Option<View> {
+        self.split_before(seq).map(|(kept, _)| kept.open(own, head))
+    }
+
+    /// With the messages after `head` that were appended since (the summary) in the place of everything up to `through`;
+    /// `None` if that message is not in the view.
+    pub fn compacted(&self, through: u64, own: LogId, head: u64, head_now: u64) -> Option<View> {
+        let (_, kept) = self.split_after(through)?;
+        let summary = Span { log: own, first: head + 1, last: None }.until(head_now);
+        Some(View(Vec::new()).then(summary).then(kept.closed(head).0).open(own, head_now))
+    }
+
+    /// With what a compaction hid in front again, and without its summary.
+    pub fn uncompacted(&self, hidden: &View, summary: Option<(u64, u64)>, own: LogId, head: u64) -> View {
+        let (first, last) = summary.unwrap_or((0, 0));
+        let summary = |span: &Span| span.log == own && first > 0;
+        let rest = self.closed(head).0.into_iter().flat_map(|span| {
+            if !summary(&span) {
+                return [Some(span), None];
+            }
+            [span.until(first - 1), span.beyond(last)]
+        });
+        hidden.clone().then(rest.flatten()).open(own, head)
+    }
+
+    /// What it was before a change, with what was appended since. `head_before` and `head_after` are the last messages
+    /// before and after the commit that made the change: what that commit itself appended is hidden.
+    pub fn undone(&self, before: &View, head_before: u64, head_after: u64, own: LogId, head: u64) -> View {
+        let since = self.closed(head).0.into_iter().filter(|span| span.log == own);
+        before.closed(head_before).then(since.filter_map(|span| span.beyond(head_after))).open(own, head)
+    }
+
+    /// The view in two if it has more spans than a view may have: the older half, which stays, and what follows, which
+    /// is to be copied to the end of the log.
+    pub fn overflow(&self, head: u64) -> Option<(View, View)> {
+        if self.0.len() <= VIEW_SPANS_MAX {
+            return None;
+        }
+        let (kept, rest) = self.0.split_at(VIEW_SPANS_MAX / 2);
+        Some((View(kept.to_vec()), View(rest.to_vec()).closed(head)))
+    }
+
+    /// The older half of a view that was rewritten, and the copies that were appended after `head`.
+    pub fn rewritten(self, own: LogId, head: u64) -> View {
+        self.then([Span { log: own, first: head + 1, last: None }])
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A stretch of another session's log that a fork may show: what was the parent's when the fork was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ancestor {
+    /// Whose messages.
+    pub log: LogId,
+    /// The first of them.
+    pub first: u64,
+    /// The last of them.
+    pub last: u64,
+}
 
-    #[test]
-    fn text_is_read_back_and_nonsense_is_refused() {
-        let text = "[[7,101,101],[3,90,100],[7,102,null]]";
-        assert_eq!(View::from_text(text).unwrap().to_text(), text);
-        assert_eq!(View::whole(LogId(7)).to_text(), "[[7,1,null]]");
-        for bad in ["", "[[1]]", "[[1,0,3]]", "[[1,5,4]]", "[[1,1,null],[1,2,3]]", "[[1,-1,3]]", "{}"] {
-            assert!(View::from_text(bad).is_err(), "{bad}");
+/// What a session forked from this one, whose log begins at `log_first`, may show up to message `last`: its ancestors'
+/// messages and its own.
+pub fn ancestors_of_fork(
+    ancestors: &[Ancestor],
+    own: LogId,
+    log_first: u64,
+    head: u64,
+    last: u64,
+) -> Vec<Ancestor> {
+    let own = Ancestor { log: own, first: log_first, last: head };
+    let all = ancestors.iter().copied().chain([own]);
+    let until = all.map(|a| Ancestor { last: a.last.min(last), ..a });
+    until.filter(|a| a.first <= a.last).collect()
+}
+
+/// The spans that show the messages `first` to `last` of what a session may show at all: its ancestors' messages and its
+/// own, from `log_first` to `head`. `None` if one of the numbers is not among them.
+pub fn resolve(
+    (first, last): (u64, u64),
+    ancestors: &[Ancestor],
+    own: LogId,
+    log_first: u64,
+    head: u64,
+) -> Option<Vec<Span>> {
+    let own = Ancestor { log: own, first: log_first, last: head };
+    let all = ancestors.iter().copied().chain([own]);
+    let spans: Vec<Span> = all
+        .filter_map(|a| {
+            let (first, last) = (a.first.max(first), a.last.min(last));
+            (first <= last).then_some(Span { log: a.log, first, last: Some(last) })
+        })
+        .collect();
+    // Ancestors' numbers follow each other without gaps, so the sum tells whether all are there.
+    let found: u64 = spans.iter().map(|span| span.last.unwrap_or(span.first) - span.first + 1).sum();
+    (first <= last && found == last - first + 1).then_some(spans)
+}
+
+/// What kind of change of a view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ViewChangeKind {
+    /// Older messages were hidden behind a summary, or just hidden.
+    Compact,
+    /// A compaction was taken back.
+    Uncompact,
+    /// The newest messages were hidden.
+    Pop,
+    /// The messages after one were hidden.
+    Rewind,
+    /// All messages were hidden.
+    Reset,
+    /// The view was set as a whole.
+    Set,
+}
+
+impl ViewChangeKind {
+    /// All kinds.
+    pub const ALL: [ViewChangeKind; 6] = [
+        ViewChangeKind::Compact,
+        ViewChangeKind::Uncompact,
+        ViewChangeKind::Pop,
+        ViewChangeKind::Rewind,
+        ViewChangeKind::Reset,
+        ViewChangeKind::Set,
+    ];
+
+    /// Its name: `compact`.
+    pub fn name(self) -> &'static str {
+        match self {
+            ViewChangeKind::Compact => "compact",
+            ViewChangeKind::Uncompact => "uncompact",
+            ViewChangeKind::Pop => "pop",
+            ViewChangeKind::Rewind => "rewind",
+            ViewChangeKind::Reset => "reset",
+            ViewChangeKind::Set => "set",
         }
     }
+}
+
+/// A change of a session's view, as it is kept so that it can be taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewChange {
+    /// The session's revision that it made.
+    pub revision: u64,
+    /// When.
+    pub at: Time,
+    /// What kind of change.
+    pub kind: ViewChangeKind,
+    /// The view before it.
+    pub before: View,
+    /// The last message before the commit that made it.
+    pub head_before: u64,
+    /// The last message after that commit.
+    pub head_after: u64,
+    /// For a compaction: the last message that it hid.
+    pub through: Option<u64>,
+    /// For a compaction with a summary: the summary's first and last message.
+    pub summary: Option<(u64, u64)>,
+    /// For an uncompaction: the revision of the compaction that it took back.
+    pub reverses: Option<u64>,
+    /// The revision that took it back.
+    pub undone: Option<u64>,
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    fs::File,
     io::{self, BufReader, Seek, SeekFrom},
     mem,
 };
@@ -11,6 +10,7 @@ use sessiondb::{NewDocument, NewMessage, Time};
 
 use crate::{
     BadLine,
+    content::Content,
     format::{Transcript, Usage},
     lines::{LINE_BYTES_MAX, Lines},
     original::{Line, Reading, restored},
@@ -26,13 +26,15 @@ const BATCH_BYTES: u64 = 4 << 20;
 /// The rest of a file, batch by batch.
 pub(crate) struct Batches {
     transcript: &'static dyn Transcript,
-    lines: Lines<BufReader<File>>,
+    lines: Lines<BufReader<Content>>,
     buffer: Vec<u8>,
     /// The ids of the messages read so far.
     seen: HashSet<String>,
     /// Whether the next bytes are the end of a line that was imported without it.
     in_line: bool,
     ended: bool,
+    /// What went wrong behind the lines of the last batch.
+    error: Option<io::Error>,
     /// The bytes of the last line if it is not complete.
     pub torn_bytes: u64,
 }
@@ -73,7 +75,7 @@ impl Batches {
     pub fn after(
         position: &Position,
         footing: Footing,
-        mut file: File,
+        mut file: Content,
         transcript: &'static dyn Transcript,
     ) -> io::Result<Batches> {
         file.seek(SeekFrom::Start(position.offset))?;
@@ -86,6 +88,7 @@ impl Batches {
             seen: HashSet::new(),
             in_line,
             ended: false,
+            error: None,
             torn_bytes: 0,
         })
     }
@@ -93,13 +96,20 @@ impl Batches {
     /// Reads up to `lines_max` lines and moves the position behind them. At the end of the file the batch has none.
     ///
     /// # Errors
-    /// If the file cannot be read.
+    /// If the file cannot be read, once all lines that stand before have been given.
     pub fn next(&mut self, position: &mut Position, lines_max: u64) -> io::Result<Batch> {
         let (mut batch, start) = (Batch::default(), position.offset);
         while !self.ended && batch.lines < lines_max && position.offset - start < BATCH_BYTES {
-            let Some(place) = self.lines.next(&mut self.buffer)? else {
-                self.ended = true;
-                break;
+            let place = match self.lines.next(&mut self.buffer) {
+                Ok(Some(place)) => place,
+                Ok(None) => {
+                    self.ended = true;
+                    break;
+                }
+                Err(error) => {
+                    (self.error, self.ended) = (Some(error), true);
+                    break;
+                }
             };
             let mut reading = match place.too_long {
                 true => Reading::Bad(format!("longer than {LINE_BYTES_MAX} bytes")),
@@ -127,11 +137,14 @@ impl Batches {
                 Reading::Bad(reason) => batch.bad(place.number, reason, position),
             }
         }
-        Ok(batch)
+        match self.error.take_if(|_| batch.lines == 0) {
+            Some(error) => Err(error),
+            None => Ok(batch),
+        }
     }
 
     fn sort(&mut self, line: &Line, batch: &mut Batch, position: &mut Position) {
-        let record = self.transcript.record(line);
+        let record = self.transcript.record(line, &mut position.memory);
         position.facts.learn(record.facts);
         batch.usages.extend(record.usage);
         batch.first_at = batch.first_at.or(record.at);
@@ -173,8 +186,8 @@ impl Batch {
 
 impl MessageLine {
     /// The same line, kept as it stands.
-    pub fn into_record(self, content_path: [&str; 2]) -> Option<RecordLine> {
-        let line = restored(&self.message.content, self.message.attributes.as_ref()?, content_path)?;
+    pub fn into_record(self) -> Option<RecordLine> {
+        let line = restored(&self.message.content, self.message.attributes.as_ref()?)?;
         match Reading::of(self.number, line.as_bytes()) {
             Reading::Line(line) => Some(RecordLine { kind: self.kind, document: line.document()? }),
             Reading::Blank | Reading::Bad(_) => None,

@@ -14,12 +14,12 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use sessiondb::{Commit, Json, NewMessage, SessionKey, Time, Write, limits, time};
+use sessiondb::{Json, NewMessage, SessionKey, limits};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
     facts::{Facts, TitleOrigin},
-    format::{Record, Transcript, Usage},
+    format::{Memory, Record, Transcript, Usage, acceptable},
     members::{Members, elements},
     original::Line,
 };
@@ -93,11 +93,11 @@ impl Transcript for Claude {
         Ok(parent.map(|parent| SessionKey::new(NAME, project, parent, "subagent", stem)))
     }
 
-    fn content_path(&self) -> [&'static str; 2] {
-        ["message", "content"]
+    fn content_paths(&self) -> &'static [&'static [&'static str]] {
+        &[&["message", "content"]]
     }
 
-    fn record(&self, line: &Line) -> Record {
+    fn record(&self, line: &Line, _: &mut Memory) -> Record {
         let members = Members::of(line.value.get());
         let kind = members.as_ref().and_then(|members| members.string("type"));
         let mut record = Record {
@@ -108,7 +108,7 @@ impl Transcript for Claude {
             facts: Facts::default(),
         };
         let Some(members) = members else { return record };
-        record.at = timestamp(&members).ok().flatten();
+        record.at = members.time("timestamp").ok().flatten();
         let facts = &mut record.facts;
         facts.cwd(members.string("cwd"));
         facts.git_branch(members.string("gitBranch"));
@@ -141,21 +141,15 @@ fn projects(config_dir: Option<OsString>, home: Option<PathBuf>) -> Option<PathB
 /// The message that a record is. `None` if it has no message that the store could keep and give back: no id (without
 /// one, reading a file again would append it again), no role or content, a time that is none, or beyond a limit.
 fn message(line: &Line, members: &Members<'_>) -> Option<NewMessage> {
-    let at = timestamp(members).ok()?;
+    let at = members.time("timestamp").ok()?;
     let id = members.string("uuid")?;
-    let role = members.object("message")?.string("role")?;
-    let (content, rest) = line.cut(Claude.content_path())?;
-    let mut message = NewMessage::new(role, content).message_id(id);
+    let api = members.object("message")?;
+    let (content, rest) = line.cut(api.get("content")?)?;
+    let mut message = NewMessage::new(api.string("role")?, content).message_id(id);
     message.created_at = at;
     (message.opens, message.closes) = calls(message.content.get());
     message.attributes = Some(rest);
-    // The store's own word on what it takes; it needs a commit to say it about.
-    let commit = Commit::new(SessionKey::new("", "", "", "", "")).write(Write::Append(vec![message]));
-    commit.validate().ok()?;
-    commit.writes.into_iter().find_map(|write| match write {
-        Write::Append(messages) => messages.into_iter().next(),
-        _ => None,
-    })
+    acceptable(message)
 }
 
 /// The ids of the tool calls that a content makes, and of those whose results it brings.
@@ -171,17 +165,6 @@ fn calls(content: &str) -> (Vec<String>, Vec<String>) {
         calls.extend(id.filter(|id| !id.is_empty()));
     }
     (opens, closes)
-}
-
-/// The record's time; an error if it has one that cannot be read.
-fn timestamp(members: &Members<'_>) -> Result<Option<Time>, ()> {
-    match members.get("timestamp") {
-        None | Some("null") => Ok(None),
-        Some(_) => {
-            let time = members.string("timestamp").and_then(|text| time::from_text(&text).ok()).ok_or(())?;
-            time::validate(time).map(|()| Some(time)).map_err(|_| ())
-        }
-    }
 }
 
 fn usage(members: &Members<'_>) -> Option<Usage> {
@@ -237,7 +220,7 @@ mod tests {
 
     fn record(text: &str) -> Record {
         match Reading::of(1, text.as_bytes()) {
-            Reading::Line(line) => Claude.record(&line),
+            Reading::Line(line) => Claude.record(&line, &mut Memory::default()),
             _ => panic!("no JSON: {text}"),
         }
     }

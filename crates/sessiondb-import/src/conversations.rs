@@ -6,7 +6,7 @@
 //! because it has grown or because an import was interrupted, is simply appended as a whole: the store adds what it does
 //! not have, and refuses what says something else.
 
-use std::{collections::HashSet, fs::File, io::BufReader, mem, path::Path};
+use std::{collections::HashSet, io::BufReader, mem, path::Path};
 
 use serde::Serialize;
 use sessiondb::{
@@ -16,6 +16,7 @@ use sessiondb::{
 
 use crate::{
     BadLine, ImportError, Outcome, Source, Variant, Verdict,
+    content::Content,
     lines::{LINE_BYTES_MAX, Lines},
     openai::{self, Conversation, FAMILY, LINES},
     original::Reading,
@@ -43,11 +44,20 @@ pub(crate) async fn import(
     let not = |reason| ImportError::NotATranscript { path: source.path.clone(), reason };
     let read_error = |error| ImportError::Read { path: source.path.clone(), source: error };
     let channel = openai::channel(path).map_err(not)?;
-    let file = File::open(&source.path).map_err(read_error)?;
+    let file = Content::open(&source.path).map_err(read_error)?;
     let mut lines = Lines::new(BufReader::with_capacity(64 << 10, file), 0, 0);
     let mut intake = Intake::new(store, source, channel);
     let (mut buffer, mut batch_lines, mut offset) = (Vec::new(), 0, 0);
-    while let Some(place) = lines.next(&mut buffer).map_err(read_error)? {
+    loop {
+        let place = match lines.next(&mut buffer) {
+            Ok(Some(place)) => place,
+            Ok(None) => break,
+            Err(error) => {
+                // What stands before it is imported.
+                intake.commit().await?;
+                return Err(read_error(error));
+            }
+        };
         let reading = match place.too_long {
             true => Reading::Bad(format!("longer than {LINE_BYTES_MAX} bytes")),
             false => Reading::of(place.number, &buffer),

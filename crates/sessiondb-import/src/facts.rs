@@ -19,6 +19,12 @@ pub(crate) struct Facts {
     git_branch: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     version: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parent: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forked_from: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +37,8 @@ struct Title {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum TitleOrigin {
+    /// The first thing that the human said in a history that this session began with.
+    Inherited,
     /// The first thing that the human said.
     Text,
     /// A summary that the agent made.
@@ -48,7 +56,8 @@ impl Facts {
         let words: Vec<&str> = words.split_whitespace().collect();
         let text: String = words.join(" ").chars().take(TITLE_CHARS_MAX).collect();
         let replaces = |old: &Title| match origin {
-            TitleOrigin::Text => false,
+            TitleOrigin::Inherited => false,
+            TitleOrigin::Text => old.origin < origin,
             _ => origin >= old.origin,
         };
         if !text.is_empty() && self.title.as_ref().is_none_or(replaces) {
@@ -71,6 +80,21 @@ impl Facts {
         note(&mut self.version, version);
     }
 
+    /// Notes by what the session was begun, in the agent's own word.
+    pub fn origin(&mut self, origin: Option<String>) {
+        note(&mut self.origin, origin);
+    }
+
+    /// Notes the id of the session that began this one for a part of its work.
+    pub fn parent(&mut self, parent: Option<String>) {
+        note(&mut self.parent, parent);
+    }
+
+    /// Notes the id of the session whose history this one goes on from.
+    pub fn forked_from(&mut self, other: Option<String>) {
+        note(&mut self.forked_from, other);
+    }
+
     /// Notes what a later record says.
     pub fn learn(&mut self, later: Facts) {
         if let Some(Title { origin, text }) = later.title {
@@ -79,6 +103,9 @@ impl Facts {
         self.cwd(later.cwd);
         self.git_branch(later.git_branch);
         self.version(later.version);
+        self.origin(later.origin);
+        self.parent(later.parent);
+        self.forked_from(later.forked_from);
     }
 
     /// The merge patch that brings a session's metadata from the facts `before`, or from none, to these; `None` if
@@ -99,12 +126,15 @@ impl Facts {
         if patch.is_empty() { Ok(None) } else { Json::from_value(&patch).map(Some) }
     }
 
-    fn members(&self) -> [(&'static str, Option<&str>); 4] {
+    fn members(&self) -> [(&'static str, Option<&str>); 7] {
         [
             ("title", self.title.as_ref().map(|title| title.text.as_str())),
             ("cwd", self.cwd.as_deref()),
             ("git_branch", self.git_branch.as_deref()),
             ("version", self.version.as_deref()),
+            ("origin", self.origin.as_deref()),
+            ("parent", self.parent.as_deref()),
+            ("forked_from", self.forked_from.as_deref()),
         ]
     }
 }
@@ -131,9 +161,11 @@ mod tests {
 
     #[test]
     fn the_better_title_stays_and_of_equals_the_later_but_of_texts_the_first() {
-        use TitleOrigin::{Agent, Human, Summary, Text};
+        use TitleOrigin::{Agent, Human, Inherited, Summary, Text};
         let of = |titles: &[(TitleOrigin, &str)]| titled(titles).unwrap();
         assert_eq!(of(&[(Text, "first"), (Text, "second")]), "first");
+        assert_eq!(of(&[(Inherited, "i1"), (Inherited, "i2"), (Text, "t1"), (Text, "t2")]), "t1");
+        assert_eq!(of(&[(Text, "t"), (Inherited, "i")]), "t");
         assert_eq!(of(&[(Summary, "s"), (Text, "t")]), "s");
         assert_eq!(of(&[(Agent, "a1"), (Summary, "s"), (Agent, "a2"), (Agent, "  ")]), "a2");
         assert_eq!(of(&[(Human, "h"), (Agent, "a")]), "h");

@@ -35,9 +35,9 @@ pub struct Found {
 /// Finds the transcripts at these paths, of one format, or with `None` of any that is known.
 ///
 /// A directory is searched with all that are below it; links to directories are not followed there. In it the files
-/// that are transcripts are taken: those named `*.jsonl` of which one of the first 20 records is of the format. A file
-/// that is named itself is taken whatever its name is, and must be a transcript. If the format is named too, it may
-/// be one that has no record yet.
+/// that are transcripts are taken: those named `*.jsonl` or `*.jsonl.zst` of which one of the first 20 records is of
+/// the format. A file that is named itself is taken whatever its name is, and must be a transcript. If the format is
+/// named too, it may be one that has no record yet.
 ///
 /// # Errors
 /// [`ImportError::Read`] if a path does not exist or cannot be read;
@@ -69,7 +69,8 @@ pub fn find(format: Option<Format>, paths: &[PathBuf]) -> Result<Found, ImportEr
 }
 
 /// The places where the known agents keep transcripts on this machine, as far as they exist: for Claude Code
-/// `$CLAUDE_CONFIG_DIR/projects`, or `~/.claude/projects` if that variable is not set. [`Format::places`] names all.
+/// `$CLAUDE_CONFIG_DIR/projects`, or `~/.claude/projects` if that variable is not set; for Codex `sessions` and
+/// `archived_sessions` in `$CODEX_HOME`, or in `~/.codex`. [`Format::places`] names those of one format.
 pub fn default_places() -> Vec<PathBuf> {
     let places = Format::ALL.into_iter().flat_map(Format::places);
     places.filter(|place| place.is_dir()).collect()
@@ -120,7 +121,8 @@ fn entries(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<Vec<PathBuf
 
 /// The format and size of a file in a directory, if it is a transcript.
 fn transcript(format: Option<Format>, path: &Path) -> io::Result<Option<(Format, u64)>> {
-    if path.extension().is_none_or(|extension| extension != "jsonl") {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    if !name.ends_with(b".jsonl") && !name.ends_with(b".jsonl.zst") {
         return Ok(None);
     }
     let look = || {

@@ -5,10 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sessiondb::{Json, NewMessage, SessionKey, Time};
+use serde::{Deserialize, Serialize};
+use sessiondb::{Commit, Json, NewMessage, SessionKey, Time, Write};
 
 use crate::{
     claude::{self, Claude},
+    codex::{self, Codex, Thread},
     facts::Facts,
     openai,
     original::Line,
@@ -20,6 +22,8 @@ use crate::{
 pub enum Format {
     /// Claude Code: `~/.claude/projects/<project>/<session>.jsonl`, and the files of its sub-agents.
     Claude,
+    /// Codex: `~/.codex/sessions/<year>/<month>/<day>/rollout-<time>-<thread>.jsonl`, also compressed as `.jsonl.zst`.
+    Codex,
     /// OpenAI's chat form, one whole conversation a line: `{"messages": […], …}`. It has no place of its own.
     OpenAi,
 }
@@ -34,7 +38,7 @@ pub(crate) enum Layout {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 2] = [Format::Claude, Format::OpenAi];
+    pub const ALL: [Format; 3] = [Format::Claude, Format::Codex, Format::OpenAi];
 
     /// The directories where the agent keeps transcripts on this machine, whether they exist or not; none for a format
     /// that is no agent's own.
@@ -48,6 +52,7 @@ impl Format {
     pub(crate) fn layout(self) -> Layout {
         match self {
             Format::Claude => Layout::Session(&Claude),
+            Format::Codex => Layout::Session(&Codex),
             Format::OpenAi => Layout::Conversations,
         }
     }
@@ -62,10 +67,11 @@ impl Format {
 }
 
 impl fmt::Display for Format {
-    /// The short name: `claude`, `openai`.
+    /// The short name: `claude`, `codex`, `openai`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Format::Claude => claude::NAME,
+            Format::Codex => codex::NAME,
             Format::OpenAi => openai::NAME,
         })
     }
@@ -91,14 +97,30 @@ pub(crate) trait Transcript: Sync {
     /// Why the file has none.
     fn key(&self, path: &Path, record: Option<&str>) -> Result<Option<SessionKey>, String>;
 
-    /// Where the content of a message stands in its record.
-    fn content_path(&self) -> [&'static str; 2];
+    /// Where in a record the content of a message may stand. A path that was here once must stay, and keep its place
+    /// among the others: by it the messages that were imported are put together again.
+    fn content_paths(&self) -> &'static [&'static [&'static str]];
 
-    /// What a line says.
-    fn record(&self, line: &Line) -> Record;
+    /// What a line says, in the light of the lines before it.
+    fn record(&self, line: &Line, memory: &mut Memory) -> Record;
 
     /// The tokens that a usage counts.
     fn tokens(&self, usage: &Json) -> u64;
+}
+
+/// What a format must know of a file's earlier lines to understand those that follow. It is kept with the position, so
+/// it must stay small.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    #[serde(default)]
+    pub codex: Thread,
+}
+
+impl Memory {
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        *self == Memory::default()
+    }
 }
 
 /// What a format reads from a line.
@@ -123,4 +145,15 @@ pub(crate) struct Usage {
     pub body: Json,
     /// The tokens that it counts.
     pub tokens: u64,
+}
+
+/// The message, if the store takes it.
+pub(crate) fn acceptable(message: NewMessage) -> Option<NewMessage> {
+    // The store's own word on what it takes; it needs a commit to say it about.
+    let commit = Commit::new(SessionKey::new("", "", "", "", "")).write(Write::Append(vec![message]));
+    commit.validate().ok()?;
+    commit.writes.into_iter().find_map(|write| match write {
+        Write::Append(messages) => messages.into_iter().next(),
+        _ => None,
+    })
 }

@@ -1,12 +1,12 @@
 //! [`Head`]: a look at the first records of a file, by which its format and its address are known.
 
 use std::{
-    fs::File,
     io::{self, BufReader, Read},
     path::Path,
 };
 
 use crate::{
+    content::Content,
     lines::{LINE_BYTES_MAX, Lines},
     original::Reading,
 };
@@ -30,7 +30,7 @@ impl<T> Head<T> {
     /// # Errors
     /// If the file cannot be read.
     pub fn of(path: &Path, mut look: impl FnMut(&str) -> Option<T>) -> io::Result<Head<T>> {
-        let mut lines = Lines::new(BufReader::new(File::open(path)?.take(BYTES_MAX)), 0, 0);
+        let mut lines = Lines::new(BufReader::new(Content::open(path)?.take(BYTES_MAX)), 0, 0);
         let (mut line, mut records) = (Vec::new(), 0);
         while records < RECORDS_MAX
             && let Some(place) = lines.next(&mut line)?

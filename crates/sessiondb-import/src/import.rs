@@ -17,8 +17,8 @@ use crate::{
 /// How often in a row somebody else may change the session without moving its position before this gives up.
 const STALLS_MAX: u32 = 100;
 
-/// Imports one file. `progress` is told the bytes read so far after each commit; of a file of conversations also while
-/// there is nothing to commit.
+/// Imports one file. `progress` is told the bytes of text read so far after each commit; of a file of conversations
+/// also while there is nothing to commit.
 ///
 /// It is read in batches, and each is committed, that of a session together with the position behind it: what is
 /// committed is never lost or doubled, whatever happens then. After an error the next import goes on where this one

@@ -48,8 +48,8 @@
 //!   these are the only bytes of a transcript's records that are not in the store afterwards.
 //! - What each answer of the model cost is a document of the collection `usage`, counted once however many lines speak
 //!   of it; the session's `token_usage` is the sum of all.
-//! - The session's metadata has `source`, and as far as the file tells `title`, `cwd`, `git_branch` and `version`.
-//!   Members that others add to it stay.
+//! - The session's metadata has `source`, and as far as the file tells `title`, `cwd`, `git_branch` and `version`, for
+//!   Codex also `origin`, `parent` and `forked_from`. Members that others add to it stay.
 //! - How far the file has been imported is the document `import/position`, moved by the same commits that bring the
 //!   rest. A file is known again by its last line. One that was rewritten is read again from its start: messages that
 //!   the session has already stay as they are, records are put where they differ, and nothing is removed.
@@ -60,6 +60,34 @@
 //! and the file `agent-<id>.jsonl` of a sub-agent the session `claude:<project>:<session id>:subagent:agent-<id>`,
 //! where a sub-agent of a workflow has `workflows/<workflow>/agent-<id>` for its id. The names of the files count and
 //! not the ids inside, since a resumed session copies those of the one it resumes.
+//!
+//! # Codex
+//!
+//! `rollout-<time>-<thread id>.jsonl` is the session `codex:::thread:<thread id>` of the family `codex`, wherever it
+//! lies, and a file with which a thread goes on the session `codex:::thread:<thread id>_<page id>`. Nothing else counts,
+//! since nothing else stays: a thread changes its directory, moves to the archive, is compressed. A file with another
+//! name is the thread that its first record names.
+//!
+//! - **Messages.** What is said stands in the file twice, and is taken once: from the `response_item` of a legacy
+//!   thread (and from the oldest files, whose records have no envelope), from the `item_completed` of a paginated
+//!   one. The content is what was said: the `content` of a message, the `output` of a call, the `summary` of a
+//!   reasoning; where that would not tell enough, as of the call of a tool, it is the whole item.
+//! - **Roles.** Those that the messages have; `assistant` for calls and for reasoning, which is what the model wrote
+//!   before it spoke; `tool` for what comes back; `user` for what another agent said. Reasoning of which nothing can be
+//!   read, since it is encrypted, is a record. A call opens its `call_id`, and its output closes it; of a paginated
+//!   thread call and output are one message, which does both.
+//! - **Ids.** A message's id is a hash of its record, because not every record has an id.
+//! - **Tokens.** Input and output of each answer, of which cached input and reasoning are parts. A `token_count` counts
+//!   if its sum is not the one before, with its last usage or else with what the sum has grown by; from the first
+//!   `token_usage_record` on only these count, once for each response.
+//! - **Forks and sub-agents.** What the file has is imported into its own session, also the copy of its parent's history
+//!   that it may begin with; `parent` and `forked_from` in the metadata name the other thread. The tokens of the copy
+//!   are not counted again: it ends where the file says so, or where a turn begins whose id is no older than the
+//!   thread's. Versions whose turns have no id do not tell; there the copy is taken to end with the first turn that
+//!   begins two seconds or more after the file.
+//! - **Compressed files.** `.jsonl.zst` is the same session as the `.jsonl` that it was, and all offsets are those of
+//!   the text. To find what is new it is decompressed from its start, in bounded memory. Of a file that is damaged or
+//!   cut off everything is imported that can be decompressed, and then it is an [`ImportError::Read`], until it is whole.
 //!
 //! # OpenAI's chat form
 //!
@@ -90,11 +118,15 @@
 //! - **Wholly or not at all.** A conversation is written by one commit, its last messages together with its line. Only
 //!   one of more messages than a commit takes, nearly 10,000, comes in several; if that is interrupted, the next import
 //!   goes on with what is missing.
+//! - **Compressed files.** `<name>.jsonl.zst` holds the same sessions as `<name>.jsonl`. What is damaged or cut off is
+//!   dealt with as for Codex.
 //! - A line that is no conversation (not JSON, no list of messages, a message without a role, anything beyond a limit of
 //!   the store, more than 16 MiB) is a [`BadLine`], of which nothing is kept. It is named at each import.
 
 mod batch;
 mod claude;
+mod codex;
+mod content;
 mod conversations;
 mod error;
 mod facts;
@@ -118,5 +150,5 @@ pub use format::Format;
 pub use import::import;
 pub use openai::original_conversation;
 pub use original::{original_line, original_record};
-pub use rehearsal::Rehearsal;
+pub use rehearsal::{Rehearsal, nothing_to_import};
 pub use verdict::{BadLine, Outcome, Sessions, Variant, Verdict};

@@ -7,6 +7,7 @@ use serde::{
     de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
+use sessiondb::{Time, time};
 
 /// The members of an object in their order, also those with the same name. Nothing is decoded that is not asked for,
 /// so a number too large or a lone surrogate in one member does not make the others unreadable.
@@ -42,9 +43,36 @@ impl<'a> Members<'a> {
         self.get(name).and_then(Members::of)
     }
 
+    /// The value at this path of members in members.
+    pub fn at(&self, path: &[&str]) -> Option<&'a str> {
+        match path {
+            [] => None,
+            [name] => self.get(name),
+            [name, path @ ..] => self.object(name)?.at(path),
+        }
+    }
+
+    /// The time that a member says in text; none if there is no such member or it is `null`.
+    ///
+    /// # Errors
+    /// If it is something else, or a time that the store does not keep.
+    pub fn time(&self, name: &str) -> Result<Option<Time>, ()> {
+        if matches!(self.get(name), None | Some("null")) {
+            return Ok(None);
+        }
+        let time = self.string(name).and_then(|text| time::from_text(&text).ok()).ok_or(())?;
+        time::validate(time).map(|()| Some(time)).map_err(|_| ())
+    }
+
     /// Whether the member is `true`.
     pub fn is_true(&self, name: &str) -> bool {
         self.get(name) == Some("true")
+    }
+
+    /// The name and the value of the only member.
+    pub fn only(&self) -> Option<(String, &'a str)> {
+        let [member] = self.0.as_slice() else { return None };
+        Some((serde_json::from_str(member.name).ok()?, member.value))
     }
 
     /// The last member.
@@ -124,6 +152,26 @@ mod tests {
         let members = Members::of(r#"{"a":1,"\u0061":2,"b":3}"#).unwrap();
         assert_eq!(members.get("a"), Some("2"));
         assert!(members.last().unwrap().is("b"));
+    }
+
+    #[test]
+    fn a_path_leads_through_members_and_no_further() {
+        let members = Members::of(r#"{"a":{"b":{"c":1}},"d":[{"c":2}]}"#).unwrap();
+        assert_eq!(members.at(&["a", "b", "c"]), Some("1"));
+        assert_eq!(members.at(&["a", "b"]), Some(r#"{"c":1}"#));
+        for path in [&["a", "c"][..], &["d", "c"], &["a", "b", "c", "d"], &[]] {
+            assert_eq!(members.at(path), None);
+        }
+        assert_eq!(members.object("a").unwrap().only(), Some(("b".into(), r#"{"c":1}"#)));
+        assert_eq!(members.only(), None);
+    }
+
+    #[test]
+    fn a_time_is_none_only_where_there_is_none() {
+        let time = |text: &str| Members::of(text).unwrap().time("t").map(|time| time.is_some());
+        assert_eq!((time("{}"), time(r#"{"t":null}"#)), (Ok(false), Ok(false)));
+        assert_eq!(time(r#"{"t":"2026-08-20T10:00:00Z"}"#), Ok(true));
+        assert_eq!((time(r#"{"t":"yesterday"}"#), time(r#"{"t":1}"#)), (Err(()), Err(())));
     }
 
     #[test]

@@ -55,6 +55,7 @@ pub(crate) fn recognises(line: &str) -> bool {
 /// Why its name cannot stand in their addresses.
 pub(crate) fn channel(path: &Path) -> Result<String, String> {
     let name = path.file_name().ok_or("it has no name")?.to_str().ok_or("its name is not UTF-8")?;
+    let name = name.strip_suffix(".zst").unwrap_or(name);
     let stem = name.strip_suffix(".jsonl").unwrap_or(name).to_owned();
     SessionKey::new(NAME, &stem, "", "", "").validate().map_err(|error| error.to_string())?;
     Ok(stem)
@@ -236,6 +237,13 @@ pub fn original_conversation(line: &Document, messages: &[Message]) -> Result<St
     }
     let parts = originals.iter().map(|(range, message)| (range.clone(), message.as_str())).collect();
     replaced(text, parts).and_then(|json| with_around(json, line)).ok_or_else(no_line)
+}
+
+/// Whether a message is of a conversation: its id is a place in a line, and the rest of it begins no record.
+pub(crate) fn is_message(message: &Message) -> bool {
+    let place = message.message_id.as_deref().and_then(|id| id.strip_prefix("/messages/"));
+    let role = |rest: &Json| Members::of(rest.get())?.string("role");
+    place.is_some() && message.attributes.as_ref().and_then(role).is_some()
 }
 
 /// The text that a message was.

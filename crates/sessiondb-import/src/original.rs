@@ -7,10 +7,13 @@
 
 use sessiondb::{Document, Error, Json, Message, NewDocument, Result, limits};
 
+use std::ops::Range;
+
 use crate::{
     Format,
     format::Layout,
     members::{Members, range_in},
+    openai,
 };
 
 /// The collection of the documents that keep the records that are no messages.
@@ -74,23 +77,37 @@ impl Line {
         (document.bytes() <= limits::DOCUMENT_BYTES_MAX).then_some(document)
     }
 
-    /// The value at `path`, and the line with `null` in its place, from which [`restored`] makes the line again.
-    /// `None` if there is nothing to cut, or if the line has a member that would be taken for ours.
-    pub fn cut(&self, path: [&str; 2]) -> Option<(Json, Json)> {
+    /// A part of the line, and the line with `null` in its place, from which [`restored`] makes the line again.
+    /// `content` is a slice of the line, at one of the places where a format has the content of its messages. `None`
+    /// if there is nothing to cut, or if the line would be taken for one that was cut in another way.
+    pub fn cut(&self, content: &str) -> Option<(Json, Json)> {
         let text = self.value.get();
-        let members = Members::of(text)?;
-        let content = members.object(path[0])?.get(path[1]).filter(|content| *content != "null")?;
-        if members.get(AROUND).is_some() {
+        let place = range_in(text, content).filter(|_| content != "null")?;
+        let mut rest = String::with_capacity(text.len() - content.len() + 4);
+        rest.push_str(&text[..place.start]);
+        rest.push_str("null");
+        rest.push_str(&text[place.end..]);
+        let members = Members::of(&rest)?;
+        if members.get(AROUND).is_some() || gap(&members, &rest)?.start != place.start {
             return None;
         }
-        let gap = range_in(text, content)?;
-        let mut rest = format!("{}null{}", &text[..gap.start], &text[gap.end..]);
         if !self.is_bare() {
-            let around = serde_json::to_string(&(&self.before, &self.after)).ok()?;
             rest.truncate(rest.len() - 1);
-            rest.push_str(&format!(",\"{AROUND}\":{around}}}"));
+            rest.push_str(&format!(",\"{AROUND}\":{}}}", self.around_as_json()?));
         }
-        Some((Json::parse(content).ok()?, Json::parse(rest).ok()?))
+        // Parts of JSON that was checked are JSON, and nested no deeper.
+        Some((Json::from_stored(content), Json::from_stored(rest)))
+    }
+
+    /// The whole line as a content, and what is left of it.
+    pub fn whole(&self) -> Option<(Json, Json)> {
+        let rest = format!("{{\"{AROUND}\":{}}}", self.around_as_json()?);
+        self.value.is_object().then_some((self.value.clone(), Json::from_stored(rest)))
+    }
+
+    /// What stands around the JSON, as JSON.
+    fn around_as_json(&self) -> Option<String> {
+        serde_json::to_string(&(&self.before, &self.after)).ok()
     }
 
     /// What stands around the JSON, for the blob of the document that keeps the line; see [`with_around`].
@@ -104,21 +121,35 @@ impl Line {
     }
 }
 
-/// The line from which [`Line::cut`] cut this content, leaving this rest.
-pub(crate) fn restored(content: &Json, rest: &Json, path: [&str; 2]) -> Option<String> {
-    let text = rest.get();
+/// The line from which [`Line::cut`] or [`Line::whole`] took this content, leaving this rest.
+pub(crate) fn restored(content: &Json, rest: &Json) -> Option<String> {
+    let (text, content) = (rest.get(), content.get());
     let members = Members::of(text)?;
-    let gap = members.object(path[0])?.get(path[1]).filter(|gap| *gap == "null")?;
-    let gap = range_in(text, gap)?;
-    let (head, content) = (&text[..gap.start], content.get());
-    match members.last().filter(|last| last.is(AROUND)) {
-        None => Some(format!("{head}{content}{}", &text[gap.end..])),
-        Some(around) => {
-            let comma = range_in(text, around.name_text())?.start.checked_sub(1)?;
-            let (before, after): (String, String) = serde_json::from_str(around.value).ok()?;
-            Some(format!("{before}{head}{content}{}}}{after}", text.get(gap.end..comma)?))
-        }
-    }
+    let Some(around) = members.last().filter(|last| last.is(AROUND)) else {
+        let gap = gap(&members, text)?;
+        return Some(format!("{}{content}{}", &text[..gap.start], &text[gap.end..]));
+    };
+    let (before, after): (String, String) = serde_json::from_str(around.value).ok()?;
+    // The line was the content, and left nothing.
+    let Some(comma) = range_in(text, around.name_text())?.start.checked_sub(1).filter(|at| *at > 0) else {
+        return Some(format!("{before}{content}{after}"));
+    };
+    let gap = gap(&members, text)?;
+    Some(format!("{before}{}{content}{}}}{after}", &text[..gap.start], text.get(gap.end..comma)?))
+}
+
+/// Where the content of a message is missing from its record: the first of all the places where it may stand that is
+/// `null`.
+fn gap(members: &Members<'_>, text: &str) -> Option<Range<usize>> {
+    let places = Format::ALL.into_iter().map(|format| match format.layout() {
+        Layout::Session(transcript) => transcript.content_paths(),
+        Layout::Conversations => &[],
+    });
+    places
+        .flatten()
+        .filter_map(|path| members.at(path))
+        .find(|value| *value == "null")
+        .and_then(|gap| range_in(text, gap))
 }
 
 /// The line of the transcript that an imported message was, byte for byte, without its newline.
@@ -127,13 +158,9 @@ pub(crate) fn restored(content: &Json, rest: &Json, path: [&str; 2]) -> Option<S
 /// [`Error::Invalid`] if the message was not imported, or was changed since: its attributes are not a transcript's
 /// record with a gap where the content was.
 pub fn original_line(message: &Message) -> Result<String> {
-    let rest = message.attributes.as_ref();
-    let line = rest.and_then(|rest| {
-        Format::ALL.into_iter().find_map(|format| match format.layout() {
-            Layout::Session(transcript) => restored(&message.content, rest, transcript.content_path()),
-            Layout::Conversations => None,
-        })
-    });
+    // A message of a conversation has the gap where Codex's oldest records have theirs, but is no line.
+    let rest = message.attributes.as_ref().filter(|_| !openai::is_message(message));
+    let line = rest.and_then(|rest| restored(&message.content, rest));
     line.ok_or_else(|| {
         Error::Invalid(format!("message {} has no imported line in its attributes", message.seq))
     })
@@ -176,11 +203,17 @@ mod tests {
         }
     }
 
+    fn cut(line: &Line) -> Option<(Json, Json)> {
+        line.cut(Members::of(line.value.get())?.at(&PATH)?)
+    }
+
     fn assert_survives(text: &str, expected: &str) {
-        let (content, rest) = line(text).cut(PATH).unwrap();
+        let (content, rest) = cut(&line(text)).unwrap();
         assert_eq!(content.get(), expected, "{text}");
         assert!(rest.is_object());
-        assert_eq!(restored(&content, &rest, PATH).as_deref(), Some(text));
+        assert_eq!(restored(&content, &rest).as_deref(), Some(text));
+        assert_eq!(Json::parse(content.get()).unwrap(), content);
+        assert_eq!(Json::parse(rest.get()).unwrap(), rest);
     }
 
     #[test]
@@ -215,8 +248,37 @@ mod tests {
             r#"{"message":{"content":1},"message":{}}"#,
             r#"{"message":{"content":1},"sessiondb:around":["",""]}"#,
         ] {
-            assert!(line(text).cut(PATH).is_none(), "{text}");
+            assert!(cut(&line(text)).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_line_that_would_be_taken_for_one_cut_elsewhere_is_not_cut() {
+        let cut_at = |text: &str, path: &[&str]| {
+            let line = line(text);
+            let members = Members::of(line.value.get()).unwrap();
+            line.cut(members.at(path).unwrap())
+        };
+        // Claude Code's place is looked at first.
+        assert!(
+            cut_at(r#"{"message":{"content":null},"payload":{"content":1}}"#, &["payload", "content"])
+                .is_none()
+        );
+        assert!(
+            cut_at(r#"{"message":{"content":2},"payload":{"content":1}}"#, &["payload", "content"]).is_some()
+        );
+        // No format has its content there.
+        assert!(cut_at(r#"{"elsewhere":1}"#, &["elsewhere"]).is_none());
+    }
+
+    #[test]
+    fn a_whole_line_survives_and_an_empty_rest_is_none_of_ours() {
+        for text in [r#"{"type":"x"}"#, " {}\t\r", r#"{"sessiondb:around":["",""]}"#] {
+            let (content, rest) = line(text).whole().unwrap();
+            assert_eq!(restored(&content, &rest).as_deref(), Some(text));
+        }
+        assert!(line("[1]").whole().is_none());
+        assert_eq!(restored(&Json::object(), &Json::object()), None);
     }
 
     #[test]
@@ -281,8 +343,11 @@ mod tests {
         fn any_line_that_is_cut_is_restored_and_any_record_too(value in json(), before in "[ \t]{0,2}", after in "[ \t\r]{0,2}") {
             let text = format!("{before}{value}{after}");
             let line = line(&text);
-            if let Some((content, rest)) = line.cut(PATH) {
-                prop_assert_eq!(restored(&content, &rest, PATH), Some(text.clone()));
+            if let Some((content, rest)) = cut(&line) {
+                prop_assert_eq!(restored(&content, &rest), Some(text.clone()));
+            }
+            if let Some((content, rest)) = line.whole() {
+                prop_assert_eq!(restored(&content, &rest), Some(text.clone()));
             }
             let kept = line.document().unwrap();
             let document = Document {

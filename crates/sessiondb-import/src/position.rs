@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sessiondb::{Expect, Json, NewDocument, Result, SessionKey, Store, Time};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::{facts::Facts, lines::Place};
+use crate::{facts::Facts, format::Memory, lines::Place};
 
 const COLLECTION: &str = "import";
 const ID: &str = "position";
@@ -36,6 +36,9 @@ pub(crate) struct Position {
     pub newest: Option<Time>,
     /// What they say about the session.
     pub facts: Facts,
+    /// What they say about the lines that follow.
+    #[serde(default, skip_serializing_if = "Memory::is_empty")]
+    pub memory: Memory,
 }
 
 /// What is found where the position says that the last line ends.
@@ -87,16 +90,13 @@ impl Position {
         }
     }
 
-    /// Whether the last line imported still stands in the file.
+    /// Whether the last line imported still stands in the file. If so, the file is left where the position is.
     ///
     /// # Errors
     /// If the file cannot be read.
     pub fn footing(&self, file: &mut (impl Read + Seek)) -> io::Result<Footing> {
-        if file.seek(SeekFrom::End(0))? < self.offset {
-            return Ok(Footing::Lost);
-        }
         file.seek(SeekFrom::Start(self.last_line_start))?;
-        let mut line = file.take(self.last_line_end.saturating_sub(self.last_line_start));
+        let mut line = file.by_ref().take(self.last_line_end.saturating_sub(self.last_line_start));
         let (mut hash, mut last, mut chunk) = (Xxh3::new(), b'\n', vec![0; 64 << 10]);
         loop {
             let count = match line.read(&mut chunk) {
@@ -107,6 +107,11 @@ impl Position {
             let Some(read) = chunk.get(..count).filter(|read| !read.is_empty()) else { break };
             hash.update(read);
             last = read.last().copied().unwrap_or(last);
+        }
+        // Blank lines may follow it.
+        let blank_bytes = self.offset.saturating_sub(self.last_line_end);
+        if io::copy(&mut file.take(blank_bytes), &mut io::sink())? < blank_bytes {
+            return Ok(Footing::Lost);
         }
         Ok(match self.last_line_end > 0 && format!("{:016x}", hash.digest()) != self.last_line_hash {
             true => Footing::Lost,

@@ -11,9 +11,9 @@ use std::{
 
 use async_trait::async_trait;
 use sessiondb::{
-    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Json, MemoryBackend,
-    Message, MessagePage, NewDocument, NewMessage, Opening, Receipt, Result, Session, SessionFilter,
-    SessionKey, SessionPage, Store, Window, Write,
+    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Json, Lineage,
+    MemoryBackend, Message, MessagePage, NewDocument, NewMessage, Receipt, Restore, RestoredSession,
+    RestoredState, Result, Session, SessionFilter, SessionKey, SessionPage, Store, ViewChange, Window, Write,
 };
 use xxhash_rust::xxh3::Xxh3;
 
@@ -67,45 +67,72 @@ impl Rehearsal {
     }
 }
 
+/// What [`import`](import()) into a new store would answer if it would put nothing there, say because all lines of the
+/// file are bad. `None` if it would; the file is then read only as far as to know that. So a store can be made only when
+/// there is something to put in.
+///
+/// # Errors
+/// [`ImportError::Read`] and [`ImportError::NotATranscript`], as [`import`](import()).
+pub async fn nothing_to_import(source: &Source) -> Result<Option<Verdict>, ImportError> {
+    let overlay = Overlay { is_closed: true, ..Overlay::over(None) };
+    match import(&Store::new(Arc::new(overlay)), source, &mut |_| {}).await {
+        Err(ImportError::Store { source: Error::Closed, .. }) => Ok(None),
+        verdict => verdict.map(Some),
+    }
+}
+
 /// An engine that reads from a store and writes to memory, as far as an import needs one.
 #[derive(Clone)]
 struct Overlay {
+    /// Whether it takes no writes.
+    is_closed: bool,
     real: Option<Store>,
     written: Store,
-    /// The sessions that were copied from the real store and not changed yet. Revisions in memory are others than there,
-    /// so what the first change of a session expects is not asked of its copy.
+    /// The sessions that were copied from the real store and not changed yet. Their documents were not, so what the first
+    /// change of a session expects is not asked of its copy.
     copied: Arc<Mutex<HashSet<SessionKey>>>,
 }
 
 impl Overlay {
     fn over(real: Option<Store>) -> Overlay {
         let written = Store::new(Arc::new(MemoryBackend::new()));
-        Overlay { real, written, copied: Arc::default() }
+        Overlay { is_closed: false, real, written, copied: Arc::default() }
     }
 
-    /// Copies a session that is going to be changed.
+    /// Copies a session that is going to be changed, with what its view hides, and with its numbers.
     async fn copy(&self, key: &SessionKey) -> Result<()> {
         let Some(real) = &self.real else { return Ok(()) };
         if self.written.session(key).await?.is_some() {
             return Ok(());
         }
         let Some(session) = real.session(key).await? else { return Ok(()) };
-        let opening = Opening {
-            family: Some(session.family),
-            status: Some(session.status),
-            metadata: Some(session.metadata),
+        let restore = |part| Commit::new(key.clone()).write(Write::Restore(part));
+        let begun = RestoredSession {
+            family: session.family.clone(),
+            created_at: session.created_at,
+            // What a fork inherited is not looked at as somebody else's.
+            log_first: 1,
+            ancestors: Vec::new(),
+            forked_from: None,
         };
-        let open = Commit::new(key.clone()).at(session.created_at).write(Write::Open(opening));
-        self.written.commit_one(open).await?;
+        let mut commits = vec![restore(Restore::Session(Box::new(begun)))];
         let mut seq = 0;
         loop {
-            let page = real.message_window(key, Window::after(seq, PAGE)).await?;
-            seq = page.messages.last().map_or(seq, |message| message.seq);
-            let messages = page.messages.into_iter().map(|message| digested(as_new(message))).collect();
-            self.written.append(key, messages).await?;
-            if !page.has_later {
+            let page = real.message_window(key, Window::log(seq, PAGE)).await?;
+            // What was appended meanwhile is left to those who ask again.
+            let messages = page.messages.into_iter().filter(|message| message.seq <= session.head);
+            let messages: Vec<_> = messages.map(digested_as_stored).collect();
+            seq = messages.last().map_or(session.head, |message| message.seq);
+            commits.push(restore(Restore::Messages(messages)));
+            if seq >= session.head {
                 break;
             }
+        }
+        commits.push(restore(Restore::State(Box::new(state_of(session)))));
+        // One after the other, since together they may be more than a store takes; but nobody sees the copy before it is
+        // whole, as all that a rehearsal does is done in turn.
+        for commit in commits {
+            self.written.commit_one(commit).await?;
         }
         self.with_copied(|copied| copied.insert(key.clone()));
         Ok(())
@@ -119,12 +146,16 @@ impl Overlay {
 #[async_trait]
 impl Backend for Overlay {
     async fn commit(&self, mut commits: Vec<Commit>) -> Result<Vec<Receipt>> {
+        if self.is_closed {
+            return Err(Error::Closed);
+        }
         for commit in &mut commits {
             self.copy(&commit.key).await?;
             if self.with_copied(|copied| copied.contains(&commit.key)) {
                 commit.expect.clear();
             }
-            commit.writes = std::mem::take(&mut commit.writes).into_iter().filter_map(lightened).collect();
+            let writes = std::mem::take(&mut commit.writes).into_iter().map(lightened);
+            commit.writes = writes.filter_map(Result::transpose).collect::<Result<_>>()?;
         }
         let receipts = self.written.commit(commits).await?;
         self.with_copied(|copied| copied.retain(|key| receipts.iter().all(|receipt| receipt.key != *key)));
@@ -153,6 +184,19 @@ impl Backend for Overlay {
         Err(no_part())
     }
 
+    async fn lineage(&self, _: &SessionKey) -> Result<Option<Lineage>> {
+        Err(no_part())
+    }
+
+    async fn view_changes(
+        &self,
+        _: &SessionKey,
+        _: Option<u64>,
+        _: usize,
+    ) -> Result<Option<Vec<ViewChange>>> {
+        Err(no_part())
+    }
+
     async fn document_list(&self, _: &SessionKey, _: &DocumentFilter) -> Result<Option<DocumentPage>> {
         Err(no_part())
     }
@@ -176,15 +220,51 @@ fn no_part() -> Error {
 }
 
 /// A write without what is never read back; `None` if nothing is left of it.
-fn lightened(write: Write) -> Option<Write> {
+///
+/// # Errors
+/// If no import writes such a thing.
+fn lightened(write: Write) -> Result<Option<Write>> {
     match write {
-        Write::Append(messages) => Some(Write::Append(messages.into_iter().map(digested).collect())),
-        Write::PutDocument(document) if document.collection == RECORDS => None,
+        Write::Append(messages) => Ok(Some(Write::Append(messages.into_iter().map(digested).collect()))),
+        Write::PutDocument(document) if document.collection == RECORDS => Ok(None),
         // That it is there is all that an import asks.
         Write::PutDocument(NewDocument { collection, id, .. }) if collection == LINES => {
-            Some(Write::PutDocument(NewDocument::new(collection, id, Json::object())))
+            Ok(Some(Write::PutDocument(NewDocument::new(collection, id, Json::object()))))
         }
-        write => Some(write),
+        Write::Open(_)
+        | Write::PutDocument(_)
+        | Write::SetMetadata(_)
+        | Write::SetTokens(_)
+        | Write::AddTokens(_) => Ok(Some(write)),
+        // These change what was there before, or another session, of which the copy has not everything.
+        Write::SetStatus(_)
+        | Write::PatchDocument { .. }
+        | Write::RemoveDocument { .. }
+        | Write::Fork(_)
+        | Write::Compact { .. }
+        | Write::Uncompact
+        | Write::Pop { .. }
+        | Write::Rewind { .. }
+        | Write::Undo
+        | Write::SetView(_)
+        | Write::Restore(_)
+        | Write::Delete => Err(no_part()),
+    }
+}
+
+/// All of a session but its messages, its documents and how its view came to be what it is.
+fn state_of(session: Session) -> RestoredState {
+    let head = session.head;
+    let spans = session.view.spans().iter().map(|span| (span.first, span.last.unwrap_or(head)));
+    RestoredState {
+        view: spans.filter(|(first, last)| first <= last).collect(),
+        status: session.status,
+        metadata: session.metadata,
+        token_usage: session.token_usage,
+        updated_at: session.updated_at,
+        revision: session.revision,
+        head,
+        changes: Vec::new(),
     }
 }
 
@@ -217,8 +297,9 @@ fn digested(message: NewMessage) -> NewMessage {
     NewMessage { created_at, message_id, token_count, ..NewMessage::new(role, digest) }
 }
 
-fn as_new(message: Message) -> NewMessage {
-    NewMessage {
+/// The same of a message that a store has.
+fn digested_as_stored(message: Message) -> Message {
+    let new = digested(NewMessage {
         role: message.role,
         content: message.content,
         tool_calls: message.tool_calls,
@@ -228,5 +309,18 @@ fn as_new(message: Message) -> NewMessage {
         closes: message.closes,
         token_count: message.token_count,
         attributes: message.attributes,
+    });
+    Message {
+        id: message.id,
+        seq: message.seq,
+        created_at: message.created_at,
+        role: new.role,
+        content: new.content,
+        tool_calls: new.tool_calls,
+        message_id: new.message_id,
+        opens: new.opens,
+        closes: new.closes,
+        token_count: new.token_count,
+        attributes: new.attributes,
     }
 }

@@ -1,6 +1,6 @@
 //! [`Run`]: one pass over what is new in a file, batch by batch into the store.
 
-use std::{fs::File, mem};
+use std::mem;
 
 use sessiondb::{
     Commit, Conflict, Error, Expect, Json, Opening, Receipt, SessionKey, Store, Time, Write, limits,
@@ -9,6 +9,7 @@ use sessiondb::{
 use crate::{
     BadLine, ImportError, Outcome, Source, Verdict,
     batch::{BATCH_LINES_MAX, Batch, Batches, RecordLine},
+    content::Content,
     facts::Facts,
     format::Transcript,
     ledger::{Charge, Ledger},
@@ -74,7 +75,7 @@ impl<'a> Run<'a> {
         let store_error = |error| ImportError::Store { path: source.path.clone(), source: error };
         let (stored, revision) = Position::load(store, &key).await.map_err(store_error)?;
         let head = store.session(&key).await.map_err(store_error)?.map(|session| session.head);
-        let mut file = File::open(&source.path).map_err(read_error)?;
+        let mut file = Content::open(&source.path).map_err(read_error)?;
 
         let start = Position::start(head.is_some());
         let facts = stored.as_ref().map(|position| position.facts.clone());
@@ -165,7 +166,7 @@ impl<'a> Run<'a> {
                 Error::Conflict { conflict: Conflict::MessageId { id, .. }, .. } => batch.take_message(id),
                 _ => None,
             };
-            let record = taken.and_then(|line| line.into_record(self.transcript.content_path()));
+            let record = taken.and_then(|line| line.into_record());
             let record = record.ok_or_else(|| self.stop(error))?;
             batch.records.extend(self.changed(vec![record]).await?);
             batch.duplicates += 1;
@@ -264,7 +265,7 @@ impl<'a> Run<'a> {
             } else if !self.position.reread {
                 // The session has nothing but this file's earlier lines, and one of them is this message already.
                 verdict.duplicates += 1;
-                self.late.extend(line.into_record(self.transcript.content_path()));
+                self.late.extend(line.into_record());
             }
         }
         self.head = Some(receipt.seqs.into_iter().fold(head, u64::max));

@@ -16,7 +16,8 @@ pub struct Verdict {
     pub sessions: Sessions,
     /// How many messages were appended.
     pub messages: u64,
-    /// How many records that are no messages were kept, by their `type`; `(none)` for records without one.
+    /// How many records that are no messages were kept, by their `type`, of Codex with that of the payload
+    /// (`event_msg/token_count`); `(none)` for records without one.
     pub records: BTreeMap<String, u64>,
     /// How many lines bear the id of another line's message. They are kept as records, and counted there too. In a file
     /// of conversations: how many lines are the same as one before them.

@@ -4,12 +4,13 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use sessiondb_core::{
     Commit, CommitId, Conflict, Document, Error, Expect, FAMILY_DEFAULT, Json, LogId, Message, NewDocument,
-    NewMessage, Opening, Receipt, STATUS_DEFAULT, Session, SessionKey, Time, View, Write, limits, time,
+    NewMessage, Opening, Receipt, STATUS_DEFAULT, Session, SessionKey, Time, View, ViewChange, Write, limits,
+    time,
 };
 
-use crate::{error::Failure, query};
+use crate::{error::Failure, history, query, window};
 
-type Applied<T> = Result<T, Failure>;
+pub(crate) type Applied<T> = Result<T, Failure>;
 
 /// Applies one commit. `now` is its time if it does not bring one.
 pub(crate) fn commit(conn: &Connection, commit: Commit, now: Time) -> Applied<Receipt> {
@@ -24,6 +25,7 @@ pub(crate) fn commit(conn: &Connection, commit: Commit, now: Time) -> Applied<Re
     let at = commit
         .at
         .map_or_else(|| session.as_ref().map_or(now, |session| session.updated_at.max(now)), time::truncate);
+    let head_before = session.as_ref().map_or(0, |session| session.head);
     let mut change = Change {
         conn,
         key: commit.key,
@@ -35,6 +37,9 @@ pub(crate) fn commit(conn: &Connection, commit: Commit, now: Time) -> Applied<Re
         what: Vec::new(),
         logged: false,
         state: false,
+        restored: false,
+        head_before,
+        view_change: None,
     };
     for write in commit.writes {
         change.write(write)?;
@@ -50,25 +55,29 @@ fn answered_before(
     session: Option<&Session>,
 ) -> Applied<Option<Receipt>> {
     let (Some(id), Some(digest)) = (&commit.id, digest) else { return Ok(None) };
-    let noted: Option<(Vec<u8>, i64, Option<String>)> = match session {
+    let noted: Option<(Vec<u8>, i64, Option<String>, bool)> = match session {
         Some(session) => conn
             .prepare_cached(
-                "SELECT digest, revision, seqs FROM commits WHERE commit_id = ?1 AND session_id = ?2",
+                "SELECT digest, revision, seqs, what <> '' FROM commits WHERE commit_id = ?1 AND session_id = ?2",
             )?
-            .query_row(params![id, session.log.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .query_row(params![id, session.log.0], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
             .optional()?,
         // The session may be gone because this very commit deleted it. Its digest has the key in it. Sessions that had
         // this key one after the other may each have been deleted by it: the last of them counts.
         None if commit.writes == [Write::Delete] => conn
             .prepare_cached(
-                "SELECT digest, revision, seqs FROM commits WHERE commit_id = ?1 AND digest = ?2 \
+                "SELECT digest, revision, seqs, what <> '' FROM commits WHERE commit_id = ?1 AND digest = ?2 \
                  ORDER BY session_id DESC LIMIT 1",
             )?
-            .query_row(params![id, digest], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .query_row(params![id, digest], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
             .optional()?,
         None => None,
     };
-    let Some((noted_digest, revision, seqs)) = noted else { return Ok(None) };
+    let Some((noted_digest, revision, seqs, changed)) = noted else { return Ok(None) };
     if noted_digest != digest {
         return Err(conflict(&commit.key, Conflict::CommitId { id: id.clone() }));
     }
@@ -79,6 +88,7 @@ fn answered_before(
             row: format!("commit '{id}' of session {}", commit.key),
             reason,
         })?,
+        changed,
         replayed: true,
     }))
 }
@@ -98,6 +108,21 @@ fn expected(conn: &Connection, expect: &Expect, key: &SessionKey, session: Optio
             current if current == *expected => Ok(()),
             current => Err(conflict(key, Conflict::Head { expected: *expected, current })),
         },
+        Expect::Tail(expected) => {
+            let limit = expected.len().max(1);
+            let current: Vec<u64> = match session {
+                Some(session) => {
+                    let tail = window::newest_outlines(conn, &window::stretches(&session.view), limit)?;
+                    tail.iter().map(|outline| outline.seq).collect()
+                }
+                None => Vec::new(),
+            };
+            if current == *expected {
+                return Ok(());
+            }
+            let expected = expected.clone();
+            Err(conflict(key, Conflict::Tail { expected, current }))
+        }
         Expect::Document { collection, id, revision: expected } => {
             let revision = match session {
                 Some(session) => query::document_revision(conn, session.log, collection, id)?,
@@ -115,34 +140,50 @@ fn expected(conn: &Connection, expect: &Expect, key: &SessionKey, session: Optio
 }
 
 /// A commit half way: the session as it will be, and what was written beside it.
-struct Change<'a> {
-    conn: &'a Connection,
-    key: SessionKey,
+pub(crate) struct Change<'a> {
+    pub conn: &'a Connection,
+    pub key: SessionKey,
     id: Option<CommitId>,
     /// Of a commit that bears an id.
     digest: Option<[u8; 17]>,
-    at: Time,
-    session: Option<Session>,
-    seqs: Vec<u64>,
+    pub at: Time,
+    pub session: Option<Session>,
+    pub seqs: Vec<u64>,
     /// Which kinds of writes changed something, for the feed.
     what: Vec<&'static str>,
     /// Whether the log or the count of tokens grew.
-    logged: bool,
+    pub logged: bool,
     /// Whether the state changed, which counts the revision up.
     state: bool,
+    /// Whether times and revision stay as they are, because they are restored.
+    pub restored: bool,
+    /// The last message before the commit.
+    pub head_before: u64,
+    /// How the view changed, to be noted when it is known what else the commit appended.
+    pub view_change: Option<ViewChange>,
 }
 
 impl Change<'_> {
     fn write(&mut self, write: Write) -> Applied<()> {
-        if let Write::Open(opening) = write {
-            return self.open(opening);
+        match write {
+            Write::Open(opening) => return self.open(opening),
+            Write::Fork(fork) => return self.fork(fork),
+            Write::Restore(restore) => return self.restore(restore),
+            _ => {}
         }
         let Some(session) = &mut self.session else {
             return Err(Error::NotFound(Box::new(self.key.clone())).into());
         };
         let log = session.log;
         match write {
-            Write::Open(_) => {}
+            // These are done where the session may be absent.
+            Write::Open(_) | Write::Fork(_) | Write::Restore(_) => {}
+            Write::Compact { through, summary } => self.compact(through, summary)?,
+            Write::Uncompact => self.uncompact()?,
+            Write::Pop { count } => self.pop(count)?,
+            Write::Rewind { seq } => self.rewind(seq)?,
+            Write::Undo => self.undo()?,
+            Write::SetView(stretches) => self.set_view(&stretches)?,
             Write::Append(messages) => messages.into_iter().try_for_each(|message| self.append(message))?,
             Write::SetStatus(status) => {
                 session.status = status;
@@ -185,7 +226,7 @@ impl Change<'_> {
                 }
             }
             Write::Delete => {
-                self.conn.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([log.0])?;
+                self.delete()?;
                 self.changed("delete");
             }
         }
@@ -229,6 +270,7 @@ impl Change<'_> {
             updated_at: self.at,
             revision: 0,
             head: 0,
+            log_first: 1,
             view: View::whole(log),
         });
         self.changed("open");
@@ -238,7 +280,7 @@ impl Change<'_> {
     fn append(&mut self, new: NewMessage) -> Applied<()> {
         let Some(session) = &mut self.session else { return Ok(()) };
         if let Some(id) = &new.message_id
-            && let Some(stored) = query::message_by_id(self.conn, session, id)?
+            && let Some(stored) = window::message_by_id(self.conn, session, id)?
         {
             if !new.is_same_as(&stored) {
                 let conflicting = Conflict::MessageId { id: id.clone(), seq: stored.seq };
@@ -247,6 +289,16 @@ impl Change<'_> {
             self.seqs.push(stored.seq);
             return Ok(());
         }
+        self.logged = true;
+        self.changed("append");
+        let seq = self.push(new)?;
+        self.seqs.push(seq);
+        Ok(())
+    }
+
+    /// Puts a message at the end of the session's log, and answers its number.
+    pub fn push(&mut self, new: NewMessage) -> Applied<u64> {
+        let Some(session) = &mut self.session else { return Ok(0) };
         // Only a row changed by hand can be at the end of the numbers.
         let seq = session.head + 1;
         if seq >= limits::COUNT_MAX {
@@ -272,44 +324,25 @@ impl Change<'_> {
         session.head += 1;
         session.log_count += 1;
         session.message_count += 1;
-        self.seqs.push(message.seq);
-        self.logged = true;
-        self.changed("append");
-        Ok(())
+        Ok(seq)
     }
 
     fn put(&mut self, log: LogId, document: NewDocument) -> Applied<()> {
         let NewDocument { collection, id, body, blob } = document;
         let revision = self.session.as_ref().map_or(0, |session| session.revision) + 1;
         let document = Document { collection, id, body, blob, revision, updated_at: self.at };
-        self.conn
-            .prepare_cached(
-                "INSERT INTO documents (session_id, collection, id, revision, updated_at, checksum, body, blob) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
-                 ON CONFLICT DO UPDATE SET revision = excluded.revision, updated_at = excluded.updated_at, \
-                                           checksum = excluded.checksum, body = excluded.body, blob = excluded.blob",
-            )?
-            .execute(params![
-                log.0,
-                document.collection,
-                document.id,
-                document.revision.cast_signed(),
-                time::to_text(document.updated_at),
-                document.checksum(),
-                document.body.get(),
-                document.blob,
-            ])?;
+        put_document(self.conn, log, &document)?;
         self.changed_state("document");
         Ok(())
     }
 
-    fn changed(&mut self, what: &'static str) {
+    pub fn changed(&mut self, what: &'static str) {
         if self.what.last() != Some(&what) && !self.what.contains(&what) {
             self.what.push(what);
         }
     }
 
-    fn changed_state(&mut self, what: &'static str) {
+    pub fn changed_state(&mut self, what: &'static str) {
         self.state = true;
         self.changed(what);
     }
@@ -319,16 +352,24 @@ impl Change<'_> {
         let key = self.key;
         let Some(mut session) = self.session else {
             // Nothing was written to a session that does not exist: expectations alone.
-            return Ok(Receipt { key, revision: 0, seqs: Vec::new(), replayed: false });
+            let changed = !self.what.is_empty();
+            return Ok(Receipt { key, revision: 0, seqs: Vec::new(), changed, replayed: false });
         };
         session.revision += u64::from(self.state);
-        session.updated_at = session.updated_at.max(self.at);
+        if !self.restored {
+            session.updated_at = session.updated_at.max(self.at);
+        }
+        if let Some(mut change) = self.view_change {
+            change.head_after = session.head;
+            history::insert_change(self.conn, session.log, &change)?;
+        }
         let updated_at = time::to_text(session.updated_at);
         if self.state {
             self.conn
                 .prepare_cached(
                     "UPDATE sessions SET status = ?2, metadata = ?3, state_revision = ?4, token_usage = ?5, \
-                                         next_seq = ?6, log_count = ?7, message_count = ?8, updated_at = ?9 \
+                                         next_seq = ?6, log_count = ?7, message_count = ?8, updated_at = ?9, \
+                                         view = ?10 \
                      WHERE id = ?1",
                 )?
                 .execute(params![
@@ -340,7 +381,8 @@ impl Change<'_> {
                     session.head.cast_signed() + 1,
                     session.log_count.cast_signed(),
                     session.message_count.cast_signed(),
-                    updated_at
+                    updated_at,
+                    view_text(&session),
                 ])?;
         } else if self.logged {
             // The commoner case, which spares the index on status.
@@ -361,7 +403,7 @@ impl Change<'_> {
         }
         if !self.what.is_empty() || self.id.is_some() {
             let seqs = (!self.seqs.is_empty()).then(|| seqs_to_text(&self.seqs));
-            let begins_or_ends = self.what.iter().any(|what| matches!(*what, "open" | "delete"));
+            let begins_or_ends = self.what.iter().any(|what| matches!(*what, "open" | "fork" | "delete"));
             self.conn
                 .prepare_cached(
                     "INSERT INTO commits (session_id, revision, at, what, seqs, commit_id, digest, key) \
@@ -378,11 +420,38 @@ impl Change<'_> {
                     begins_or_ends.then(|| key.to_string()),
                 ])?;
         }
-        Ok(Receipt { key, revision: session.revision, seqs: self.seqs, replayed: false })
+        let changed = !self.what.is_empty();
+        Ok(Receipt { key, revision: session.revision, seqs: self.seqs, changed, replayed: false })
     }
 }
 
-fn insert(conn: &Connection, log: LogId, message: &Message) -> Applied<()> {
+/// A view as it is stored: a session's whole own log is NULL.
+pub(crate) fn view_text(session: &Session) -> Option<String> {
+    (session.view != View::whole(session.log)).then(|| session.view.to_text())
+}
+
+/// Puts a document, new or in place of the one that is there.
+pub(crate) fn put_document(conn: &Connection, log: LogId, document: &Document) -> Applied<()> {
+    conn.prepare_cached(
+            "INSERT INTO documents (session_id, collection, id, revision, updated_at, checksum, body, blob) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+             ON CONFLICT DO UPDATE SET revision = excluded.revision, updated_at = excluded.updated_at, \
+                                       checksum = excluded.checksum, body = excluded.body, blob = excluded.blob",
+        )?
+        .execute(params![
+            log.0,
+            document.collection,
+            document.id,
+            document.revision.cast_signed(),
+            time::to_text(document.updated_at),
+            document.checksum(),
+            document.body.get(),
+            document.blob,
+        ])?;
+    Ok(())
+}
+
+pub(crate) fn insert(conn: &Connection, log: LogId, message: &Message) -> Applied<()> {
     let calls = |calls: &[String]| {
         if calls.is_empty() { Ok(None) } else { Json::from_value(calls).map(|json| Some(json.to_string())) }
     };
@@ -408,7 +477,7 @@ fn insert(conn: &Connection, log: LogId, message: &Message) -> Applied<()> {
     Ok(())
 }
 
-fn conflict(key: &SessionKey, conflict: Conflict) -> Failure {
+pub(crate) fn conflict(key: &SessionKey, conflict: Conflict) -> Failure {
     Error::Conflict { key: Box::new(key.clone()), conflict }.into()
 }
 

@@ -1,10 +1,11 @@
 //! Looking at everything: SQLite's own checks, then every count, number, checksum and text again.
 
 use rusqlite::{Connection, params};
-use sessiondb_core::{CheckReport, Error, Json, Message, Session};
+use sessiondb_core::{CheckReport, Error, Json, KEPT, Message, Session};
 
 use crate::{
     error::Failure,
+    query,
     row::{self, DOCUMENT_COLUMNS, MESSAGE_COLUMNS, SESSION_COLUMNS},
 };
 
@@ -54,14 +55,18 @@ fn page(conn: &Connection, after: i64, report: &mut CheckReport) -> Result<Optio
     let mut last = None;
     while let Some(row) = rows.next()? {
         last = Some(row.get(0)?);
-        report.sessions += 1;
         match row::session(row) {
             Ok(session) => {
+                // What is kept of deleted sessions for their forks is no session.
+                report.sessions += u64::from(!session.key.is_reserved());
                 if let Err(failure) = self::session(conn, &session, report) {
                     report.found(&session.key, Error::from(failure));
                 }
             }
-            Err(failure) => report.found("a session", Error::from(failure)),
+            Err(failure) => {
+                report.sessions += 1;
+                report.found("a session", Error::from(failure));
+            }
         }
     }
     Ok(last)
@@ -69,7 +74,9 @@ fn page(conn: &Connection, after: i64, report: &mut CheckReport) -> Result<Optio
 
 fn session(conn: &Connection, session: &Session, report: &mut CheckReport) -> Result<(), Failure> {
     let at = session.key.to_string();
-    if let Err(error) = session.key.validate() {
+    if session.key.agent_id != KEPT
+        && let Err(error) = session.key.validate()
+    {
         report.found(&at, error);
     }
     if let Err(error) = Json::parse(session.metadata.get()) {
@@ -83,18 +90,57 @@ fn session(conn: &Connection, session: &Session, report: &mut CheckReport) -> Re
     if messages.last > session.head {
         report.found(&at, format!("message {} stands after {}, its head", messages.last, session.head));
     }
-    let mut visible = 0;
+    ancestry(conn, session, &at, report)?;
+    documents(conn, session, &at, report)
+}
+
+/// What the session inherited, and what it shows of that and of its own log.
+fn ancestry(conn: &Connection, session: &Session, at: &str, report: &mut CheckReport) -> Result<(), Failure> {
+    let ancestors = query::ancestors(conn, session.log)?;
+    let mut next = 1;
+    for ancestor in &ancestors {
+        if ancestor.first != next || ancestor.last < ancestor.first {
+            report.found(at, format!("what it inherited does not follow on from message {}", next - 1));
+        }
+        next = ancestor.last + 1;
+    }
+    // A deleted session that forks read has lost its own ancestors.
+    if session.key.agent_id != KEPT && session.log_first != next {
+        report.found(at, format!("its log begins with message {}, not with {next}", session.log_first));
+    }
+    let mut shown = 0;
     for span in session.view.spans() {
         let last = span.last.map_or(i64::MAX, u64::cast_signed);
+        let inherited = ancestors.iter().any(|a| {
+            a.log == span.log && a.first <= span.first && span.last.is_some_and(|last| last <= a.last)
+        });
+        if span.log != session.log && !inherited {
+            report.found(
+                at,
+                format!("its view shows messages of log {}, which it did not inherit", span.log.0),
+            );
+        }
         let count: i64 = conn
             .prepare_cached("SELECT count(*) FROM messages WHERE session_id = ?1 AND seq BETWEEN ?2 AND ?3")?
             .query_row(params![span.log.0, span.first.cast_signed(), last], |row| row.get(0))?;
-        visible += count.cast_unsigned();
+        shown += count.cast_unsigned();
     }
-    if visible != session.message_count {
-        report.found(&at, format!("its view has {visible} messages but counts {}", session.message_count));
+    if shown != session.message_count {
+        report.found(at, format!("its view has {shown} messages but counts {}", session.message_count));
     }
-    documents(conn, session, &at, report)
+    let spans = session.view.spans();
+    let open = spans.last().is_some_and(|span| span.log == session.log && span.last.is_none());
+    if !open {
+        report.found(at, "its view does not end with what is appended to it");
+    }
+    let twice = spans.iter().enumerate().any(|(i, span)| {
+        let (first, last) = (span.first, span.last.unwrap_or(u64::MAX));
+        spans[..i].iter().any(|other| first <= other.last.unwrap_or(u64::MAX) && other.first <= last)
+    });
+    if twice {
+        report.found(at, "its view has a number twice");
+    }
+    Ok(())
 }
 
 struct Messages {

@@ -232,6 +232,8 @@ fn configure(conn: &Connection, options: &Options, role: Role) -> Result<(), Fai
         (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
         (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
         (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+        // A plan that looks at what is bound is made anew for every value: an append would compile its query each time.
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
     ] {
         conn.set_db_config(config, on)?;
     }

@@ -18,7 +18,8 @@
 //! ```
 //!
 //! The way of an append: [`SqliteBackend`] (this file) → `writer` (the queue) → `transaction` (one for all who wait) →
-//! `apply` (from a commit to rows). The way of a read: this file → `reader` (the pool) → `query` (the SQL) → `row`.
+//! `apply` (from a commit to rows). The way of a read: this file → `reader` (the pool) → `query` and `window` (the
+//! SQL) → `row`.
 //!
 //! What the file promises: an answered commit survives power loss ([`Durability::Full`]); the tables are plain rows
 //! that any SQLite shell can read (`schema.sql`); several processes may write one file.
@@ -27,13 +28,17 @@ mod apply;
 mod check;
 mod connection;
 mod error;
+mod fork;
+mod history;
 mod lock;
 mod migrate;
 mod options;
 mod query;
 mod reader;
+mod restore;
 mod row;
 mod transaction;
+mod window;
 mod writer;
 
 use std::{path::Path, sync::Arc};
@@ -42,8 +47,8 @@ use async_trait::async_trait;
 use futures_channel::oneshot;
 use rusqlite::Connection;
 use sessiondb_core::{
-    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, MessagePage, Receipt,
-    Result, Session, SessionFilter, SessionKey, SessionPage, Window,
+    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage, MessagePage,
+    Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, ViewChange, Window,
 };
 
 pub use migrate::SCHEMA_VERSION;
@@ -129,7 +134,30 @@ impl Backend for SqliteBackend {
     async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>> {
         let key = key.clone();
         self.read(move |conn| match query::session(conn, &key)? {
-            Some(session) => query::message_window(conn, &session, window).map(Some),
+            Some(session) => window::message_window(conn, &session, window).map(Some),
+            None => Ok(None),
+        })
+        .await
+    }
+
+    async fn lineage(&self, key: &SessionKey) -> Result<Option<Lineage>> {
+        let key = key.clone();
+        self.read(move |conn| match query::session_id(conn, &key)? {
+            Some(log) => query::lineage(conn, log).map(Some),
+            None => Ok(None),
+        })
+        .await
+    }
+
+    async fn view_changes(
+        &self,
+        key: &SessionKey,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Option<Vec<ViewChange>>> {
+        let key = key.clone();
+        self.read(move |conn| match query::session_id(conn, &key)? {
+            Some(log) => query::view_changes(conn, log, before, limit).map(Some),
             None => Ok(None),
         })
         .await

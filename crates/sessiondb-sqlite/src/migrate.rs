@@ -13,11 +13,13 @@ struct Migration {
 }
 
 /// Every step there ever was, in order. A step that has shipped never changes.
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "initial", sql: include_str!("../migrations/0001_initial.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "initial", sql: include_str!("../migrations/0001_initial.sql") },
+    Migration { version: 2, name: "views", sql: include_str!("../migrations/0002_views.sql") },
+];
 
 /// The version this program writes.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 /// Marks a file as SessionDB's (`PRAGMA application_id`): "SESD".
 pub(crate) const APPLICATION_ID: i64 = 0x5345_5344;

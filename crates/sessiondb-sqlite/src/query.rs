@@ -4,13 +4,13 @@ use rusqlite::{
     CachedStatement, Connection, OptionalExtension, Params, Row, params, params_from_iter, types::Value,
 };
 use sessiondb_core::{
-    Cursor, Document, DocumentFilter, DocumentPage, Error, Json, LogId, Message, MessagePage, Session,
-    SessionFilter, SessionKey, SessionPage, Span, Time, Window, time,
+    Ancestor, Cursor, Document, DocumentFilter, DocumentPage, ForkedFrom, Inherited, Json, KEPT, Lineage,
+    LogId, Session, SessionFilter, SessionKey, SessionPage, Time, ViewChange, time,
 };
 
 use crate::{
     error::Failure,
-    row::{self, DOCUMENT_COLUMNS, MESSAGE_COLUMNS, SESSION_COLUMNS},
+    row::{self, DOCUMENT_COLUMNS, SESSION_COLUMNS, VIEW_CHANGE_COLUMNS},
 };
 
 type Read<T> = Result<T, Failure>;
@@ -69,7 +69,8 @@ pub(crate) enum Range {
 /// whole key leads to its one session.
 pub(crate) fn session_list_sql(filter: &SessionFilter, range: Range) -> (String, Vec<Value>) {
     let mut params: Vec<Value> = Vec::new();
-    let mut conditions: Vec<String> = Vec::new();
+    // Deleted sessions that forks read are in no list.
+    let mut conditions = vec![format!("+agent_id <> '{KEPT}'")];
     let mut condition = |sql: &str, value: Value| {
         params.push(value);
         conditions.push(sql.replace('?', &format!("?{}", params.len())));
@@ -115,155 +116,17 @@ pub(crate) fn session_list_sql(filter: &SessionFilter, range: Range) -> (String,
             Range::Beyond => condition(&format!("{by} {beyond} ?"), time),
         }
     }
-    let places =
-        if conditions.is_empty() { String::new() } else { format!("WHERE {} ", conditions.join(" AND ")) };
+    let conditions = conditions.join(" AND ");
     let limit = params.len() + 1;
     let sql = format!(
-        "SELECT {SESSION_COLUMNS} FROM sessions {places}ORDER BY {by} {direction}, id {direction} LIMIT ?{limit}"
+        "SELECT {SESSION_COLUMNS} FROM sessions WHERE {conditions} ORDER BY {by} {direction}, id {direction} LIMIT ?{limit}"
     );
     (sql, params)
 }
 
 /// An end of a range, in the precision of what it is compared with; none if it lies after all that can be kept.
-fn before(bound: Time) -> Option<Time> {
+pub(crate) fn before(bound: Time) -> Option<Time> {
     Some(time::round_up(bound)).filter(|bound| time::validate(*bound).is_ok())
-}
-
-/// Messages of a stretch, newest first.
-pub(crate) fn newest_sql() -> String {
-    format!(
-        "SELECT {MESSAGE_COLUMNS} FROM messages \
-         WHERE session_id = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq DESC LIMIT ?4"
-    )
-}
-
-/// Messages of a stretch, oldest first.
-pub(crate) fn oldest_sql() -> String {
-    format!(
-        "SELECT {MESSAGE_COLUMNS} FROM messages \
-         WHERE session_id = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq LIMIT ?4"
-    )
-}
-
-/// A stretch of a log, both ends included, as SQLite's numbers.
-#[derive(Clone, Copy)]
-struct Stretch {
-    log: i64,
-    first: i64,
-    last: i64,
-}
-
-impl From<&Span> for Stretch {
-    fn from(span: &Span) -> Stretch {
-        let clamp = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        Stretch { log: span.log.0, first: clamp(span.first), last: span.last.map_or(i64::MAX, clamp) }
-    }
-}
-
-/// A part of a session's history: one range scan for each span that it touches.
-pub(crate) fn message_window(conn: &Connection, session: &Session, window: Window) -> Read<MessagePage> {
-    let spans: Vec<Stretch> = session.view.spans().iter().map(Stretch::from).collect();
-    match window {
-        Window::Last { limit } => {
-            let (messages, has_earlier) = newest(conn, &spans, limit)?;
-            Ok(MessagePage { messages, has_earlier, has_later: false })
-        }
-        Window::Before { seq, limit } => {
-            let (earlier, later) = split(&spans, session, seq, seq)?;
-            let (messages, has_earlier) = newest(conn, &earlier, limit)?;
-            Ok(MessagePage { messages, has_earlier, has_later: any(conn, &later)? })
-        }
-        Window::After { seq, limit } => {
-            let (earlier, later) = split(&spans, session, seq, seq.saturating_add(1))?;
-            let (messages, has_later) = oldest(conn, &later, limit)?;
-            Ok(MessagePage { messages, has_earlier: any(conn, &earlier)?, has_later })
-        }
-    }
-}
-
-/// Cuts a view in two at message `seq`: what comes before number `at` in that message's span, and the rest.
-fn split(spans: &[Stretch], session: &Session, seq: u64, at: u64) -> Read<(Vec<Stretch>, Vec<Stretch>)> {
-    let (seq, at) = (i64::try_from(seq).unwrap_or(i64::MAX), i64::try_from(at).unwrap_or(i64::MAX));
-    if seq == 0 {
-        return Ok((Vec::new(), spans.to_vec()));
-    }
-    let Some(i) = spans.iter().position(|span| (span.first..=span.last).contains(&seq)) else {
-        let message = format!("session {}: message {seq} is not in its view", session.key);
-        return Err(Error::Invalid(message).into());
-    };
-    let (mut earlier, mut later) = (spans[..i].to_vec(), spans[i + 1..].to_vec());
-    earlier.push(Stretch { last: at - 1, ..spans[i] });
-    later.insert(0, Stretch { first: at, ..spans[i] });
-    Ok((earlier, later))
-}
-
-/// The newest messages of these stretches, in order, and whether there are more before them.
-fn newest(conn: &Connection, spans: &[Stretch], limit: usize) -> Read<(Vec<Message>, bool)> {
-    let mut statement = conn.prepare_cached(&newest_sql())?;
-    let mut messages = gather(&mut statement, spans.iter().rev(), limit + 1)?;
-    let more = messages.len() > limit;
-    messages.truncate(limit);
-    messages.reverse();
-    Ok((messages, more))
-}
-
-/// The oldest messages of these stretches, in order, and whether there are more after them.
-fn oldest(conn: &Connection, spans: &[Stretch], limit: usize) -> Read<(Vec<Message>, bool)> {
-    let mut statement = conn.prepare_cached(&oldest_sql())?;
-    let mut messages = gather(&mut statement, spans.iter(), limit + 1)?;
-    let more = messages.len() > limit;
-    messages.truncate(limit);
-    Ok((messages, more))
-}
-
-fn gather<'a>(
-    statement: &mut CachedStatement<'_>,
-    spans: impl Iterator<Item = &'a Stretch>,
-    limit: usize,
-) -> Read<Vec<Message>> {
-    let mut messages = Vec::new();
-    for span in spans {
-        let missing = limit - messages.len();
-        if missing == 0 {
-            break;
-        }
-        let params = params![span.log, span.first, span.last, missing as i64];
-        messages.append(&mut all(statement, params, row::message)?);
-    }
-    Ok(messages)
-}
-
-/// Whether any message stands in these stretches.
-fn any(conn: &Connection, spans: &[Stretch]) -> Read<bool> {
-    let mut statement = conn
-        .prepare_cached("SELECT 1 FROM messages WHERE session_id = ?1 AND seq BETWEEN ?2 AND ?3 LIMIT 1")?;
-    for span in spans {
-        if statement.exists(params![span.log, span.first, span.last])? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// The message with this id of the writer's, if it is in the session's view.
-pub(crate) fn message_by_id(conn: &Connection, session: &Session, message_id: &str) -> Read<Option<Message>> {
-    let mut statement = conn.prepare_cached(&message_by_id_sql())?;
-    for span in session.view.spans().iter().rev().map(Stretch::from) {
-        let params = params![span.log, message_id, span.first, span.last];
-        if let Some(message) = first(&mut statement, params, row::message)? {
-            return Ok(Some(message));
-        }
-    }
-    Ok(None)
-}
-
-/// The index is named because SQLite would choose the one on `seq` and walk through the whole session. Row ids grow
-/// with `seq` within a log, so their order costs nothing.
-pub(crate) fn message_by_id_sql() -> String {
-    format!(
-        "SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY idx_messages_message_id \
-         WHERE session_id = ?1 AND message_id = ?2 AND +seq BETWEEN ?3 AND ?4 ORDER BY id DESC LIMIT 1"
-    )
 }
 
 /// The number of the session under this key.
@@ -273,6 +136,65 @@ pub(crate) fn session_id(conn: &Connection, key: &SessionKey) -> Read<Option<Log
          WHERE agent_id = ?1 AND channel = ?2 AND account_id = ?3 AND peer_kind = ?4 AND peer_id = ?5",
     )?;
     Ok(statement.query_row(params_from_iter(key.parts()), |row| row.get(0)).optional()?.map(LogId))
+}
+
+/// What a session inherited as a fork, in the order of the numbers.
+pub(crate) fn ancestors(conn: &Connection, log: LogId) -> Read<Vec<Ancestor>> {
+    let mut statement = conn.prepare_cached(ANCESTORS_SQL)?;
+    let rows = statement.query_map([log.0], |row| {
+        let (first, last): (i64, i64) = (row.get(1)?, row.get(2)?);
+        Ok(Ancestor { log: LogId(row.get(0)?), first: first.cast_unsigned(), last: last.cast_unsigned() })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) const ANCESTORS_SQL: &str =
+    "SELECT log_id, first_seq, last_seq FROM ancestors WHERE session_id = ?1 ORDER BY first_seq";
+
+/// Where a session's history comes from.
+pub(crate) fn lineage(conn: &Connection, log: LogId) -> Read<Lineage> {
+    let mut statement = conn.prepare_cached(
+        "SELECT s.forked_at, p.id, p.agent_id, p.channel, p.account_id, p.peer_kind, p.peer_id \
+         FROM sessions s LEFT JOIN sessions p ON p.id = s.forked_from AND p.agent_id <> ?2 \
+         WHERE s.id = ?1 AND s.forked_from IS NOT NULL",
+    )?;
+    let forked_from = statement.query_row(params![log.0, KEPT], |row| {
+        let at: i64 = row.get(0)?;
+        let there: Option<i64> = row.get(1)?;
+        Ok(ForkedFrom { key: there.map(|_| row::key(row, 2)).transpose()?, at: at.cast_unsigned() })
+    });
+    let mut statement = conn.prepare_cached(
+        "SELECT a.log_id, a.first_seq, a.last_seq, s.agent_id, s.channel, s.account_id, s.peer_kind, s.peer_id \
+         FROM ancestors a JOIN sessions s ON s.id = a.log_id WHERE a.session_id = ?1 ORDER BY a.first_seq",
+    )?;
+    let inherited = statement.query_map([log.0], |row| {
+        let (first, last): (i64, i64) = (row.get(1)?, row.get(2)?);
+        let (first, last) = (first.cast_unsigned(), last.cast_unsigned());
+        Ok(Inherited { log: LogId(row.get(0)?), key: Some(row::key(row, 3)?), first, last })
+    })?;
+    let inherited = inherited.collect::<Result<_, _>>()?;
+    let mut statement = conn.prepare_cached("SELECT count(*) FROM ancestors WHERE log_id = ?1")?;
+    let readers: i64 = statement.query_row([log.0], |row| row.get(0))?;
+    Ok(Lineage { forked_from: forked_from.optional()?, inherited, readers: readers.cast_unsigned() })
+}
+
+/// How a session's view changed, the newest change first.
+pub(crate) fn view_changes(
+    conn: &Connection,
+    log: LogId,
+    before: Option<u64>,
+    limit: usize,
+) -> Read<Vec<ViewChange>> {
+    let mut statement = conn.prepare_cached(&view_changes_sql())?;
+    let before = before.and_then(|before| i64::try_from(before).ok()).unwrap_or(i64::MAX);
+    all(&mut statement, params![log.0, before, limit as i64], row::view_change)
+}
+
+pub(crate) fn view_changes_sql() -> String {
+    format!(
+        "SELECT {VIEW_CHANGE_COLUMNS} FROM view_changes \
+         WHERE session_id = ?1 AND revision < ?2 ORDER BY revision DESC LIMIT ?3"
+    )
 }
 
 /// One document of a session.
@@ -327,7 +249,7 @@ pub(crate) fn document_list_sql(one_collection: bool) -> String {
 }
 
 /// The first row, if there is one.
-fn first<T>(
+pub(crate) fn first<T>(
     statement: &mut CachedStatement<'_>,
     params: impl Params,
     read: fn(&Row<'_>) -> Read<T>,
@@ -353,10 +275,10 @@ pub(crate) fn all<T>(
 mod tests {
     use std::fmt::Write;
 
-    use sessiondb_core::{SessionOrder, Store};
+    use sessiondb_core::SessionOrder;
 
     use super::*;
-    use crate::{Options, SqliteBackend, connection};
+    use crate::{Options, connection, window};
 
     /// How SQLite would run a statement, a line a step.
     fn plan(conn: &Connection, sql: &str) -> String {
@@ -375,9 +297,17 @@ mod tests {
         let mut plans = String::new();
         let mut add = |name: &str, sql: &str| write!(plans, "{name}\n{}", plan(&conn, sql)).unwrap();
         add("session by key", &session_sql());
-        add("newest messages of a span", &newest_sql());
-        add("oldest messages of a span", &oldest_sql());
-        add("message by the writer's id", &message_by_id_sql());
+        add("newest messages of a span", &window::newest_sql());
+        add("oldest messages of a span", &window::oldest_sql());
+        add("newest outlines of a span", &window::newest_outlines_sql());
+        add("oldest outlines of a span", &window::oldest_outlines_sql());
+        add("latest messages of a log", &window::times_sql(false));
+        add("latest messages of a short span", &window::times_sql(true));
+        add("message by the writer's id", &window::message_by_id_sql());
+        add("ancestors", ANCESTORS_SQL);
+        add("who reads a log", "SELECT 1 FROM ancestors WHERE log_id = ?1");
+        add("how far a log is read", "SELECT max(last_seq) FROM ancestors WHERE log_id = ?1");
+        add("changes of a view", &view_changes_sql());
         add("document", &document_sql());
         add("documents of a collection", &document_list_sql(true));
         add("documents of a session", &document_list_sql(false));
@@ -409,53 +339,8 @@ mod tests {
                 }
             }
         }
-        assert!(!plans.contains("TEMP B-TREE"), "nothing is sorted:\n{plans}");
+        let sorted = plans.matches("TEMP B-TREE").count();
+        assert_eq!(sorted, 1, "nothing is sorted but a short span by time:\n{plans}");
         insta::assert_snapshot!(plans);
-    }
-
-    /// Views of several spans come with compaction and forks. Reading them is here already, and is tested with views
-    /// written by hand.
-    #[test]
-    fn a_window_crosses_the_spans_of_a_view() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("s.db");
-        pollster::block_on(async {
-            let store = Store::new(std::sync::Arc::new(SqliteBackend::open(Options::new(&path)).unwrap()));
-            let [parent, child] = ["parent", "child"].map(|peer| SessionKey::new("a", "c", "", "dm", peer));
-            let said = |texts: std::ops::RangeInclusive<u32>| {
-                texts.map(|n| sessiondb_core::NewMessage::new("user", n.to_string())).collect::<Vec<_>>()
-            };
-            store.append(&parent, said(1..=10)).await.unwrap();
-            store.append(&child, said(11..=14)).await.unwrap();
-            // The child reads 9 and 10 of the parent, then 3 to 5, then its own from its second message on.
-            let conn = crate::open_connection(&path).unwrap();
-            conn.execute(
-                "UPDATE sessions SET view = '[[1,9,10],[1,3,5],[2,2,null]]', message_count = 8 WHERE id = 2",
-                [],
-            )
-            .unwrap();
-            // Numbers within a view occur once: the child's own go on where the parent's end.
-            conn.execute("UPDATE messages SET seq = seq + 10, checksum = NULL WHERE session_id = 2", [])
-                .unwrap();
-            conn.execute_batch(
-                "UPDATE sessions SET view = '[[1,9,10],[1,3,5],[2,12,null]]', next_seq = 15 WHERE id = 2",
-            )
-            .unwrap();
-            let read = async |window| {
-                let page = store.message_window(&child, window).await.unwrap();
-                let seqs: Vec<u64> = page.messages.iter().map(|message| message.seq).collect();
-                (seqs, page.has_earlier, page.has_later)
-            };
-            assert_eq!(read(Window::last(100)).await, (vec![9, 10, 3, 4, 5, 12, 13, 14], false, false));
-            assert_eq!(read(Window::last(4)).await, (vec![5, 12, 13, 14], true, false));
-            assert_eq!(read(Window::before(12, 2)).await, (vec![4, 5], true, true));
-            assert_eq!(read(Window::before(3, 9)).await, (vec![9, 10], false, true));
-            assert_eq!(read(Window::before(9, 9)).await, (vec![], false, true));
-            assert_eq!(read(Window::after(10, 4)).await, (vec![3, 4, 5, 12], true, true));
-            assert_eq!(read(Window::after(14, 4)).await, (vec![], true, false));
-            assert_eq!(read(Window::after(0, 3)).await, (vec![9, 10, 3], false, true));
-            assert!(store.message_window(&child, Window::after(7, 1)).await.is_err(), "7 is not in the view");
-            assert!(store.check().await.unwrap().is_clean());
-        });
     }
 }

@@ -1,7 +1,10 @@
 //! From rows to the model. A column that cannot be read is an error that names its row; nothing gets a default.
 
 use rusqlite::{Row, types::ValueRef};
-use sessiondb_core::{Document, Error, Json, LogId, Message, Session, SessionKey, Time, View, time};
+use sessiondb_core::{
+    Document, Error, Json, LogId, Message, Session, SessionKey, Time, View, ViewChange, ViewChangeKind,
+    calls::Outline, time,
+};
 
 use crate::error::Failure;
 
@@ -9,7 +12,7 @@ type Read<T> = Result<T, Failure>;
 
 /// The columns of a session, in the order that [`session`] reads them.
 pub(crate) const SESSION_COLUMNS: &str = "id, agent_id, channel, account_id, peer_kind, peer_id, family, status, \
-     metadata, message_count, log_count, token_usage, created_at, updated_at, state_revision, next_seq, view";
+     metadata, message_count, log_count, token_usage, created_at, updated_at, state_revision, next_seq, log_first, view";
 
 /// The columns of a message, in the order that [`message`] reads them.
 pub(crate) const MESSAGE_COLUMNS: &str = "id, seq, role, content, tool_calls, created_at, message_id, opens, closes, \
@@ -22,7 +25,7 @@ pub(crate) fn session(row: &Row<'_>) -> Read<Session> {
     let named = Named { row, table: "sessions", id: 0 };
     let log = LogId(named.integer(0, "id")?);
     let next_seq = named.count(15, "next_seq")?;
-    let view = match named.text_opt(16, "view")? {
+    let view = match named.text_opt(17, "view")? {
         None => View::whole(log),
         Some(text) => View::from_text(text).map_err(|e| named.error("view", &e.to_string()))?,
     };
@@ -45,6 +48,7 @@ pub(crate) fn session(row: &Row<'_>) -> Read<Session> {
         updated_at: named.time(13, "updated_at")?,
         revision: named.count(14, "state_revision")?,
         head: next_seq.checked_sub(1).ok_or_else(|| named.error("next_seq", "it is 0"))?,
+        log_first: named.count(16, "log_first")?,
         view,
     })
 }
@@ -61,11 +65,54 @@ pub(crate) fn message(row: &Row<'_>) -> Read<Message> {
         message_id: named.text_opt(6, "message_id")?.map(str::to_owned),
         opens: named.calls(7, "opens")?,
         closes: named.calls(8, "closes")?,
-        token_count: match named.row.get_ref(9)? {
-            ValueRef::Null => None,
-            _ => Some(named.count(9, "token_count")?),
-        },
+        token_count: named.count_opt(9, "token_count")?,
         attributes: named.text_opt(10, "attributes")?.map(Json::from_stored),
+    })
+}
+
+/// What of a message [`outline`] reads, which is little, however large the message is.
+pub(crate) const OUTLINE_COLUMNS: &str = "id, seq, opens, closes, token_count, \
+     octet_length(content) + coalesce(octet_length(tool_calls), 0)";
+
+pub(crate) fn outline(row: &Row<'_>) -> Read<Outline> {
+    let named = Named { row, table: "messages", id: 0 };
+    let token_count = named.count_opt(4, "token_count")?;
+    let (opens, closes) = (named.calls(2, "opens")?, named.calls(3, "closes")?);
+    Ok(Outline::new(named.count(1, "seq")?, opens, closes, token_count, named.count(5, "content")?))
+}
+
+/// The columns of a view's change, in the order that [`view_change`] reads them.
+pub(crate) const VIEW_CHANGE_COLUMNS: &str = "session_id, revision, at, kind, before, head_before, head_after, through, \
+     summary_first, summary_last, reverses, undone";
+
+pub(crate) fn view_change(row: &Row<'_>) -> Read<ViewChange> {
+    let named = Named { row, table: "view_changes of session", id: 0 };
+    let kind = named.text(3, "kind")?;
+    let known = ViewChangeKind::ALL.into_iter().find(|known| known.name() == kind);
+    let summary = named.count_opt(8, "summary_first")?.zip(named.count_opt(9, "summary_last")?);
+    Ok(ViewChange {
+        revision: named.count(1, "revision")?,
+        at: named.time(2, "at")?,
+        kind: known.ok_or_else(|| named.error("kind", &format!("'{kind}' is none that is known")))?,
+        before: View::from_text(named.text(4, "before")?)
+            .map_err(|e| named.error("before", &e.to_string()))?,
+        head_before: named.count(5, "head_before")?,
+        head_after: named.count(6, "head_after")?,
+        through: named.count_opt(7, "through")?,
+        summary,
+        reverses: named.count_opt(10, "reverses")?,
+        undone: named.count_opt(11, "undone")?,
+    })
+}
+
+/// A key from five columns, the first at `index`.
+pub(crate) fn key(row: &Row<'_>, index: usize) -> rusqlite::Result<SessionKey> {
+    Ok(SessionKey {
+        agent_id: row.get(index)?,
+        channel: row.get(index + 1)?,
+        account_id: row.get(index + 2)?,
+        peer_kind: row.get(index + 3)?,
+        peer_id: row.get(index + 4)?,
     })
 }
 
@@ -127,6 +174,13 @@ impl Named<'_> {
     fn count(&self, index: usize, column: &str) -> Read<u64> {
         let number = self.integer(index, column)?;
         u64::try_from(number).map_err(|_| self.error(column, "it is negative"))
+    }
+
+    fn count_opt(&self, index: usize, column: &str) -> Read<Option<u64>> {
+        match self.row.get_ref(index)? {
+            ValueRef::Null => Ok(None),
+            _ => self.count(index, column).map(Some),
+        }
     }
 
     fn time(&self, index: usize, column: &str) -> Read<Time> {

@@ -94,7 +94,7 @@ impl WriteConnection {
         }
         let mut answers = Vec::with_capacity(count);
         for commits in calls {
-            match apply_call(&self.conn, commits) {
+            match apply_call(&self.conn, commits, count == 1) {
                 Ok(receipts) => answers.push(Ok(receipts)),
                 Err(failed) => {
                     if let Failure::Sqlite(error) = &failed.failure {
@@ -203,20 +203,26 @@ struct Failed {
     alone: bool,
 }
 
-/// Applies one call's commits, all or none.
-fn apply_call(conn: &Connection, commits: Vec<Commit>) -> Result<Vec<Receipt>, Failed> {
+/// Applies one call's commits, all or none. A call that is the only one is taken back with the transaction: for a
+/// savepoint SQLite would keep a copy of every page that changes, and with each row walk through all of them.
+fn apply_call(conn: &Connection, commits: Vec<Commit>, only: bool) -> Result<Vec<Receipt>, Failed> {
     let now = time::now();
     let apply = || {
-        execute(conn, "SAVEPOINT call")?;
+        if !only {
+            execute(conn, "SAVEPOINT call")?;
+        }
         let receipts = commits
             .into_iter()
             .map(|commit| apply::commit(conn, commit, now))
             .collect::<Result<_, Failure>>()?;
-        execute(conn, "RELEASE call")?;
+        if !only {
+            execute(conn, "RELEASE call")?;
+        }
         Ok(receipts)
     };
     apply().map_err(|failure| {
-        let alone = !conn.is_autocommit()
+        let alone = !only
+            && !conn.is_autocommit()
             && execute(conn, "ROLLBACK TO call").and_then(|()| execute(conn, "RELEASE call")).is_ok();
         if !alone && !conn.is_autocommit() {
             let _ = execute(conn, "ROLLBACK");

@@ -16,8 +16,8 @@
 use pollster::block_on;
 
 use crate::{
-    CheckReport, Commit, Document, DocumentFilter, DocumentPage, MessagePage, NewMessage, Opening, Receipt,
-    Result, Scope, Session, SessionFilter, SessionKey, SessionPage, Window,
+    CheckReport, Commit, Document, DocumentFilter, DocumentPage, Lineage, Message, MessagePage, NewMessage,
+    Opening, Receipt, Result, Scope, Session, SessionFilter, SessionKey, SessionPage, ViewChange, Window,
 };
 
 /// Opens a store; see [`sessiondb::open`](crate::open).
@@ -105,6 +105,68 @@ impl Store {
 
     pub fn document_list(&self, key: &SessionKey, filter: &DocumentFilter) -> Result<DocumentPage> {
         block_on(self.inner.document_list(key, filter))
+    }
+
+    pub fn compact(&self, key: &SessionKey, keep: usize, summary: Option<NewMessage>) -> Result<bool> {
+        block_on(self.inner.compact(key, keep, summary))
+    }
+
+    pub fn uncompact(&self, key: &SessionKey) -> Result<bool> {
+        block_on(self.inner.uncompact(key))
+    }
+
+    pub fn reset(&self, key: &SessionKey) -> Result<bool> {
+        block_on(self.inner.reset(key))
+    }
+
+    pub fn rewind(&self, key: &SessionKey, seq: u64) -> Result<bool> {
+        block_on(self.inner.rewind(key, seq))
+    }
+
+    pub fn pop(&self, key: &SessionKey) -> Result<Option<Message>> {
+        block_on(self.inner.pop(key))
+    }
+
+    pub fn replace_suffix(
+        &self,
+        key: &SessionKey,
+        expected: &[u64],
+        replacement: Vec<NewMessage>,
+    ) -> Result<Receipt> {
+        block_on(self.inner.replace_suffix(key, expected, replacement))
+    }
+
+    pub fn undo(&self, key: &SessionKey) -> Result<bool> {
+        block_on(self.inner.undo(key))
+    }
+
+    pub fn fork(&self, key: &SessionKey, new_key: &SessionKey, at: Option<u64>) -> Result<Session> {
+        block_on(self.inner.fork(key, new_key, at))
+    }
+
+    pub fn repair(&self, key: &SessionKey) -> Result<Vec<u64>> {
+        block_on(self.inner.repair(key))
+    }
+
+    pub fn repair_with(
+        &self,
+        key: &SessionKey,
+        result: impl Fn(&Message, &[String]) -> NewMessage + Send + Sync,
+    ) -> Result<Vec<u64>> {
+        block_on(self.inner.repair_with(key, result))
+    }
+
+    pub fn lineage(&self, key: &SessionKey) -> Result<Lineage> {
+        block_on(self.inner.lineage(key))
+    }
+
+    pub fn view_changes(
+        &self,
+        key: &SessionKey,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<ViewChange>> {
+        block_on(self.inner.view_changes(key, before, limit))
     }
 
     pub fn check(&self) -> Result<CheckReport> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use pollster::block_on;
 use sessiondb::{ErrorClass, Store};
-use sessiondb_import::{Format, ImportError, Rehearsal, Source, Verdict, import};
+use sessiondb_import::{Format, ImportError, Rehearsal, Source, Verdict, import, nothing_to_import};
 
 use crate::{
     exit::{Exit, Failure},
@@ -20,13 +20,14 @@ use crate::{
 
 const ABOUT: &str = "\
 Imports the transcripts that agents keep on this machine: those at the paths given, or else in the places where the \
-agents keep them. `auto` takes those of every agent that is known; `openai` are files in OpenAI's chat form, one \
-conversation a line ({\"messages\": [...]}), which have no place of their own.
+agents keep them. `claude` are those of Claude Code, `codex` those of Codex; `openai` are files in OpenAI's chat form, \
+one conversation a line ({\"messages\": [...]}), which have no place of their own. `auto` takes them all. Each file may \
+be compressed (*.jsonl.zst).
 
 It is safe to run again and again: what was imported before is not imported twice, and of what has grown the new part \
 is added. The files are only read. A line that cannot be kept is named on stderr as PATH:LINE: REASON; a file that \
 cannot be imported is named too, and the rest goes on. In both cases the exit code is 1. If there are no transcripts \
-at all it is 3, and no store is made.
+at all it is 3. A store is made only when there is something to put in.
 
 Before it starts, it tells on stderr what it has found in which directory; the summary goes there too. With -o json \
 there is on stdout a line for each directory, then one for each file, as it is done. With --dry-run all is read and \
@@ -37,6 +38,7 @@ Examples:
   sessiondb import
   sessiondb import auto --dry-run
   sessiondb import claude ~/.claude/projects/-home-ann-shop
+  sessiondb import codex ~/.codex/archived_sessions
   sessiondb import openai train.jsonl
   sessiondb import auto -o json | jq -r 'select(.outcome == \"new\").id'";
 
@@ -82,6 +84,9 @@ enum Form {
 /// What the files are imported into.
 enum Target {
     Store(Store),
+    /// There is none yet; it is made for the first file that has something to put in.
+    NoStore,
+    /// Nothing is written.
     Nothing(Rehearsal),
 }
 
@@ -111,33 +116,44 @@ pub fn run(args: Args, url: Option<&str>, out: &mut Output) -> Result<Exit, Fail
         return Ok(Exit::Partly);
     }
     // Blocking handles: nothing else runs on this thread.
-    let (store, target) = if args.dry_run {
-        let store = place::open_if_there(url)?;
-        let target = Target::Nothing(Rehearsal::new(store.as_ref().map(Store::for_blocking)));
-        (store, target)
-    } else {
-        let store = place::open(url, true)?;
-        let target = Target::Store(store.for_blocking());
-        (Some(store), target)
+    let store = place::open_if_there(url)?.map(|store| store.for_blocking());
+    let mut target = match store {
+        store if args.dry_run => Target::Nothing(Rehearsal::new(store)),
+        Some(store) => Target::Store(store),
+        None => Target::NoStore,
     };
-    let result = import_all(&sources, &args, &target, &mut summary, out);
+    let result = import_all(&sources, &args, url, &mut target, &mut summary, out);
     summary.lines().iter().for_each(|line| out.talk(line));
     if args.dry_run {
         out.talk(&Line::new().plain("dry run: nothing was written"));
     }
     result?;
-    if let Some(store) = store {
-        block_on(store.for_blocking().close())?;
+    if let Target::Store(store) = target {
+        block_on(store.close())?;
     }
     Ok(if summary.is_clean() { Exit::Done } else { Exit::Partly })
 }
 
 impl Target {
-    fn import(&self, source: &Source, progress: &Progress) -> Result<Verdict, ImportError> {
+    fn import(
+        &mut self,
+        source: &Source,
+        url: Option<&str>,
+        progress: &Progress,
+    ) -> Result<Result<Verdict, ImportError>, Failure> {
         let read = &mut |bytes| progress.read(bytes);
         match self {
-            Target::Store(store) => block_on(import(store, source, read)),
-            Target::Nothing(rehearsal) => block_on(rehearsal.import(source, read)),
+            Target::Store(store) => Ok(block_on(import(store, source, read))),
+            Target::Nothing(rehearsal) => Ok(block_on(rehearsal.import(source, read))),
+            Target::NoStore => match block_on(nothing_to_import(source)).transpose() {
+                Some(result) => Ok(result),
+                None => {
+                    let store = place::open(url, true)?.for_blocking();
+                    let result = block_on(import(&store, source, read));
+                    *self = Target::Store(store);
+                    Ok(result)
+                }
+            },
         }
     }
 }
@@ -145,14 +161,15 @@ impl Target {
 fn import_all(
     sources: &[Source],
     args: &Args,
-    target: &Target,
+    url: Option<&str>,
+    target: &mut Target,
     summary: &mut Summary,
     out: &mut Output,
 ) -> Result<(), Failure> {
     let mut progress = Progress::new(sources.len(), sources.iter().map(|source| source.bytes).sum(), out);
     let mut table = Table::new(file::HEADER).right_aligned(&file::NUMBERS);
     for source in sources {
-        let result = target.import(source, &progress);
+        let result = target.import(source, url, &progress)?;
         progress.file_done(source.bytes);
         progress.aside(|| {
             match &result {

@@ -70,6 +70,34 @@ fn every_sample_can_be_shown_in_every_form() {
 }
 
 #[test]
+fn the_samples_of_codex_are_imported_and_shown() {
+    let place = Place::new();
+    let codex = samples().join("../../codex/sessions");
+    let run = import(&place, &["codex", codex.to_str().unwrap()]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{run:?}");
+    insta::assert_snapshot!("import-samples-codex", run.stderr.replace(codex.to_str().unwrap(), "SAMPLES"));
+    insta::assert_snapshot!("show-sample-codex", place.ok(&["show", "019b04ae", "--last", "1000"]));
+
+    // Where Codex keeps them, and compressed.
+    let home = place.path(".codex").join("archived_sessions");
+    fs::create_dir_all(&home).unwrap();
+    let name = "rollout-2025-12-09T19-55-16-019b04ae-b1c6-7c72-a134-a4c2de66058c.jsonl";
+    let text = fs::read(codex.join("2025/12/09").join(name)).unwrap();
+    fs::write(home.join(format!("{name}.zst")), zstd::encode_all(&text[..], 3).unwrap()).unwrap();
+    let run = import(&place, &["codex"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let packed = home.join(format!("{name}.zst")).metadata().unwrap().len();
+    let found = run.stderr.replace(place.path(".codex").to_str().unwrap(), ".codex");
+    let found = found.replace(&indicatif::HumanBytes(packed).to_string(), "SIZE");
+    insta::assert_snapshot!(found, @r"
+    found no codex transcripts in .codex/sessions, which does not exist
+    found 1 codex transcript (SIZE) in .codex/archived_sessions
+    sessions: 0 new, 0 grown, 1 unchanged
+    messages: 0
+    ");
+}
+
+#[test]
 fn json_has_a_line_for_each_place_and_each_file() {
     let store = Place::new();
     let run = import(&store, &["auto", samples().to_str().unwrap(), "-o", "json", "--quiet"]);
@@ -147,17 +175,19 @@ fn without_paths_it_looks_where_the_agents_keep_them_and_says_what_is_there_befo
     assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{run:?}");
     insta::assert_snapshot!(run.stderr.replace(&home, "HOME"), @r"
     found 1 claude transcript (214 B) in HOME/.claude/projects
+    found no codex transcripts in HOME/.codex/sessions, which does not exist
+    found no codex transcripts in HOME/.codex/archived_sessions, which does not exist
     sessions: 1 new, 0 grown, 0 unchanged
     messages: 1
     files passed over: 1
     ");
     assert!(place.ok(&["show", "aaaa"]).ends_with("#1 user 2026-01-02 03:04:05\n  hello\n"));
-    for agent in ["auto", "claude"] {
+    for (agent, count) in [("auto", 4), ("claude", 2)] {
         let again = import(&place, &[agent, "-o", "json"]);
         let lines = json_lines(&again.stdout);
-        assert_eq!((again.code, lines.len()), (0, 2), "{again:?}");
+        assert_eq!((again.code, lines.len()), (0, count), "{again:?}");
         assert_eq!(
-            (&lines[0]["exists"], &lines[1]["outcome"]),
+            (&lines[0]["exists"], &lines[count - 1]["outcome"]),
             (&true.into(), &"unchanged".into()),
             "{again:?}"
         );
@@ -172,6 +202,8 @@ fn where_nothing_is_found_nothing_is_made() {
     assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{run:?}");
     insta::assert_snapshot!(run.stderr.replace(&home, "HOME"), @r"
     found no claude transcripts in HOME/.claude/projects, which does not exist
+    found no codex transcripts in HOME/.codex/sessions, which does not exist
+    found no codex transcripts in HOME/.codex/archived_sessions, which does not exist
     error: there are no transcripts to import
     hint: name the files or directories that have some
     ");
@@ -181,8 +213,11 @@ fn where_nothing_is_found_nothing_is_made() {
     let error =
         "error: there are no transcripts to import\nhint: name the files or directories that have some\n";
     assert_eq!((run.code, run.stderr.as_str()), (3, error));
-    let line = json(&run.stdout);
-    assert_eq!((&line["format"], &line["exists"]), (&"claude".into(), &false.into()), "{line}");
+    let lines = json_lines(&run.stdout);
+    for (line, format) in lines.iter().zip(["claude", "codex", "codex"]) {
+        assert_eq!((&line["format"], &line["exists"]), (&format.into(), &false.into()), "{line}");
+    }
+    assert_eq!(lines.len(), 3);
 
     let run = import(&place, &["openai"]);
     assert_eq!(run.code, 2, "{run:?}");
@@ -207,10 +242,35 @@ fn where_nothing_is_found_nothing_is_made() {
 }
 
 #[test]
+fn of_files_with_nothing_but_bad_lines_no_store_is_made() {
+    let place = Place::new();
+    let write = |name: &str, text: &str| {
+        fs::write(place.path(name), text).unwrap();
+        place.path(name).to_str().unwrap().to_owned()
+    };
+    let bad = write("a.jsonl", "{\"messages\":[{\"role\":\"user\",\"content\":[}]}\n");
+    let also_bad = write("b.jsonl", "{\"messages\":[{\"role\":\"user\"},7]}\n");
+    let good = write("c.jsonl", &format!("{}\n", CHATS[0]));
+    let run = import(&place, &["openai", &bad, &also_bad]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stderr.contains("a.jsonl:1: not JSON: "), "{run:?}");
+    assert!(run.stderr.contains("b.jsonl:1: its message 2: not a JSON object\n"), "{run:?}");
+    assert!(run.stderr.contains("sessions: 0 new, 0 grown, 0 unchanged"), "{run:?}");
+    assert!(!place.path("sessions.db").exists());
+    let run = import(&place, &["openai", &also_bad, &good]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(
+        run.stderr.ends_with("sessions: 1 new, 0 grown, 0 unchanged\nmessages: 1\nbad lines: 1\n"),
+        "{run:?}"
+    );
+    assert_eq!(place.ok(&["ls", "-o", "jsonl"]).lines().count(), 1);
+}
+
+#[test]
 fn an_agent_that_is_not_known_is_wrong_usage() {
     let run = import(&Place::new(), &["emacs"]);
     assert_eq!(run.code, 2);
-    assert!(run.stderr.contains("[possible values: auto, claude, openai"), "{}", run.stderr);
+    assert!(run.stderr.contains("[possible values: auto, claude, codex, openai]"), "{}", run.stderr);
 }
 
 #[test]

@@ -34,9 +34,15 @@ impl Place {
     /// The program, not yet run, with nothing of this process's environment that it heeds.
     pub fn command(&self, args: &[&str]) -> process::Command {
         let mut command = process::Command::new(assert_cmd::cargo::cargo_bin!("sessiondb"));
-        for name in
-            ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "CLAUDE_CONFIG_DIR", "XDG_DATA_HOME"]
-        {
+        for name in [
+            "NO_COLOR",
+            "CLICOLOR",
+            "CLICOLOR_FORCE",
+            "COLUMNS",
+            "CLAUDE_CONFIG_DIR",
+            "CODEX_HOME",
+            "XDG_DATA_HOME",
+        ] {
             command.env_remove(name);
         }
         command.env("TZ", "UTC").env("HOME", self.dir.path()).env("SESSIONDB_URL", self.url());

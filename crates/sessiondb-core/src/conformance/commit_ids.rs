@@ -1,7 +1,7 @@
 //! A commit that bears an id happens once, however often it is sent.
 
 use super::{
-    examples::{key, not_found, open, put, receipt, said, say, second, session, status, to},
+    examples::{key, not_found, open, put, receipt, said, say, second, session, status, to, unchanged},
     observed::{observe, refused},
 };
 use crate::{Commit, Conflict, Error, Expect, NewMessage, Receipt, Store, Write};
@@ -44,9 +44,9 @@ pub async fn a_replay_tells_the_whole_receipt(store: Store) {
     assert_eq!(store.commit_one(long).await, Ok(replayed(first)));
 
     for nothing in [to("ann").id("nothing"), open("ann").id("open")] {
-        assert_eq!(store.commit_one(nothing.clone()).await, Ok(receipt("ann", 0, &[])));
+        assert_eq!(store.commit_one(nothing.clone()).await, Ok(unchanged("ann", 0, &[])));
         store.commit_one(to("ann").write(say(&["more"]))).await.unwrap();
-        assert_eq!(store.commit_one(nothing).await, Ok(replayed(receipt("ann", 0, &[]))));
+        assert_eq!(store.commit_one(nothing).await, Ok(replayed(unchanged("ann", 0, &[]))));
     }
 }
 
@@ -163,7 +163,7 @@ pub async fn a_refused_commit_leaves_its_id_free(store: Store) {
 pub async fn a_question_to_an_absent_session_is_asked_anew(store: Store) {
     let question = to("ann").expect(Expect::Absent).id("is ann there");
     for _ in 0..2 {
-        assert_eq!(store.commit_one(question.clone()).await, Ok(receipt("ann", 0, &[])));
+        assert_eq!(store.commit_one(question.clone()).await, Ok(unchanged("ann", 0, &[])));
     }
     store.session_open(&key("ann")).await.unwrap();
     let conflict = Conflict::Exists { current: 0 };

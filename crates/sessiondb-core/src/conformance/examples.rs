@@ -86,7 +86,12 @@ pub(super) fn remove(collection: &str, id: &str) -> Write {
 
 /// The receipt of a commit to this peer's session that happened now.
 pub(super) fn receipt(peer: &str, revision: u64, seqs: &[u64]) -> Receipt {
-    Receipt { key: key(peer), revision, seqs: seqs.to_vec(), replayed: false }
+    Receipt { key: key(peer), revision, seqs: seqs.to_vec(), changed: true, replayed: false }
+}
+
+/// The receipt of one that found everything as it would have it.
+pub(super) fn unchanged(peer: &str, revision: u64, seqs: &[u64]) -> Receipt {
+    Receipt { changed: false, ..receipt(peer, revision, seqs) }
 }
 
 /// The session of this peer, which must be there.

@@ -1,7 +1,7 @@
 //! What a commit expects to find, and what it is told when it does not.
 
 use super::{
-    examples::{key, not_found, open, put, receipt, remove, say, status, to},
+    examples::{key, not_found, open, put, receipt, remove, say, status, to, unchanged},
     observed::refused,
 };
 use crate::{Conflict, Error, Expect, Store, Write};
@@ -52,7 +52,7 @@ pub async fn a_revision_is_expected(store: Store) {
     }
     // Appends are no change of state.
     store.commit_one(to("ann").write(say(&["hello"])).write(Write::AddTokens(1))).await.unwrap();
-    assert_eq!(store.commit_one(to("ann").expect(Expect::State(2))).await, Ok(receipt("ann", 2, &[])));
+    assert_eq!(store.commit_one(to("ann").expect(Expect::State(2))).await, Ok(unchanged("ann", 2, &[])));
 }
 
 /// `Head`: the last message is this one; 0 before the first, and of an absent session.
@@ -71,7 +71,7 @@ pub async fn a_head_is_expected(store: Store) {
     }
     // A change of state is no message.
     store.commit_one(to("ann").write(status("idle"))).await.unwrap();
-    assert_eq!(store.commit_one(to("ann").expect(Expect::Head(3))).await, Ok(receipt("ann", 1, &[])));
+    assert_eq!(store.commit_one(to("ann").expect(Expect::Head(3))).await, Ok(unchanged("ann", 1, &[])));
 }
 
 /// `Document`: this document is at this revision; 0 if it is absent, as in an absent session.
@@ -87,7 +87,7 @@ pub async fn a_document_is_expected(store: Store) {
 
     // Each document has its own revision, which others do not move.
     let both = to("ann").expect(document("notes", "a", 1)).expect(document("notes", "b", 2));
-    assert_eq!(store.commit_one(both).await, Ok(receipt("ann", 2, &[])));
+    assert_eq!(store.commit_one(both).await, Ok(unchanged("ann", 2, &[])));
     for expected in [0, 2].into_iter().chain(FAR) {
         fails(&store, "ann", document("notes", "a", expected), differs("a", expected, 1)).await;
     }
@@ -95,7 +95,7 @@ pub async fn a_document_is_expected(store: Store) {
     fails(&store, "ann", document("notes", "c", 1), differs("c", 1, 0)).await;
     fails(&store, "ann", document("notes", "A", 1), differs("A", 1, 0)).await;
     let elsewhere = to("ann").expect(document("others", "a", 0)).expect(document("notes", "c", 0));
-    assert_eq!(store.commit_one(elsewhere).await, Ok(receipt("ann", 2, &[])));
+    assert_eq!(store.commit_one(elsewhere).await, Ok(unchanged("ann", 2, &[])));
 
     store.commit_one(to("ann").write(remove("notes", "a"))).await.unwrap();
     fails(&store, "ann", document("notes", "a", 1), differs("a", 1, 0)).await;

@@ -29,11 +29,18 @@ pub(super) async fn observe(store: &Store) -> Observed {
         assert_eq!(store.session(key).await, Ok(Some(session.clone())), "{key} is another when read alone");
         let messages = history(store, key).await;
         let count = messages.len() as u64;
-        assert!(messages.iter().map(|message| message.seq).eq(1..=count), "{key}: {messages:?}");
-        assert_eq!((session.head, session.message_count, session.log_count), (count, count, count), "{key}");
-        assert!(messages.iter().all(|message| rows.insert(message.id)), "{key}: two messages have one row");
+        assert_eq!(session.message_count, count, "{key} counts another number of messages than it shows");
+        // The log, shown or hidden: numbered without gaps, what was inherited first.
+        let log = log(store, key).await;
+        assert!(log.iter().map(|message| message.seq).eq(1..=session.head), "{key}: {log:?}");
+        assert_eq!(session.log_count, session.head + 1 - session.log_first, "{key}: {session:?}");
+        let own = log.iter().filter(|message| message.seq >= session.log_first);
+        assert!(own.clone().all(|message| rows.insert(message.id)), "{key}: two messages have one row");
+        assert!(messages.iter().all(|message| log.contains(message)), "{key} shows what is not in its log");
+        if session.view == View::whole(session.log) && session.log_first == 1 {
+            assert_eq!(messages, log, "{key}");
+        }
         assert!(session.updated_at >= session.created_at, "{key}: {session:?}");
-        assert_eq!(session.view, View::whole(session.log), "{key}");
         let documents = documents(store, key, &DocumentFilter::default()).await;
         assert!(
             documents.iter().all(|document| document.revision <= session.revision),
@@ -64,20 +71,24 @@ pub(super) async fn listed(store: &Store, filter: &SessionFilter) -> Vec<Session
     }
 }
 
-/// All messages of a session.
+/// All messages that a session shows.
 pub(super) async fn history(store: &Store, key: &SessionKey) -> Vec<Message> {
-    let mut messages: Vec<Message> = Vec::new();
+    read(store, key, |from| Window::after(from, limits::PAGE_MAX)).await
+}
+
+/// All messages of a session, shown or hidden.
+pub(super) async fn log(store: &Store, key: &SessionKey) -> Vec<Message> {
+    read(store, key, |from| Window::log(from, limits::PAGE_MAX)).await
+}
+
+async fn read(store: &Store, key: &SessionKey, window: impl Fn(u64) -> Window) -> Vec<Message> {
+    let (mut messages, mut seen) = (Vec::<Message>::new(), HashSet::new());
     loop {
         let from = messages.last().map_or(0, |message| message.seq);
-        let page = store.message_window(key, Window::after(from, limits::PAGE_MAX)).await.unwrap();
-        assert!(
-            page.messages.iter().all(|message| message.seq > from),
-            "these are not after {from}: {page:?}"
-        );
-        assert!(
-            !page.has_later || page.messages.len() == limits::PAGE_MAX,
-            "more follow a page that is not full"
-        );
+        let page = store.message_window(key, window(from)).await.unwrap();
+        assert!(page.messages.iter().all(|message| seen.insert(message.seq)), "is shown twice: {page:?}");
+        assert_eq!(page.has_earlier, from > 0, "what comes before {from}");
+        assert!(!page.has_later || !page.messages.is_empty(), "more follow an empty page");
         messages.extend(page.messages);
         if !page.has_later {
             return messages;

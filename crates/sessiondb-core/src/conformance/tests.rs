@@ -5,8 +5,9 @@ use std::{panic, sync::Arc};
 use async_trait::async_trait;
 
 use crate::{
-    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Json, MemoryBackend, MessagePage,
-    Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, Store, Window,
+    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Json, Lineage, MemoryBackend,
+    MessagePage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, Store, ViewChange, Window,
+    Write, limits,
 };
 
 fn fresh() -> (Store, ()) {
@@ -42,6 +43,20 @@ enum Fault {
     Compacted,
     /// An empty blob is taken for none.
     EmptyBlob,
+    /// A fork shows all of its parent's history.
+    ForksAll,
+    /// A compaction has no summary.
+    NoSummary,
+    /// A pop takes one message, however many were wanted.
+    PopsOne,
+    /// Undo takes back nothing but compactions.
+    UndoesNothing,
+    /// A window begins with a result.
+    CutsCalls,
+    /// The log is shown as the view shows it.
+    HidesTheHidden,
+    /// Nobody knows who reads a log.
+    NoReaders,
     /// A closed and re-opened store has lost its last session.
     Lost,
 }
@@ -56,6 +71,15 @@ impl Backend for Faulty {
             Fault::NoCommitIds => commits.iter_mut().for_each(|commit| commit.id = None),
             Fault::OneExpectation => commits.iter_mut().for_each(|commit| commit.expect.truncate(1)),
             _ => {}
+        }
+        for write in commits.iter_mut().flat_map(|commit| &mut commit.writes) {
+            match (self.1, write) {
+                (Fault::ForksAll, Write::Fork(fork)) => fork.at = None,
+                (Fault::NoSummary, Write::Compact { summary, .. }) => summary.clear(),
+                (Fault::PopsOne, Write::Pop { count }) => *count = 1,
+                (Fault::UndoesNothing, write @ Write::Undo) => *write = Write::Uncompact,
+                _ => {}
+            }
         }
         if self.1 != Fault::OneByOne {
             return self.0.commit(commits).await;
@@ -90,11 +114,40 @@ impl Backend for Faulty {
     }
 
     async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>> {
+        let window = match (self.1, window) {
+            // It reads as many as were asked for, and never mind the calls.
+            (Fault::CutsCalls, Window::Last { limit }) => {
+                let page = self.0.message_window(key, Window::last(limits::PAGE_MAX)).await?;
+                return Ok(page.map(|page| {
+                    let cut = page.messages.len().saturating_sub(limit);
+                    MessagePage::new(page.messages[cut..].to_vec(), page.has_earlier || cut > 0, false, false)
+                }));
+            }
+            (Fault::HidesTheHidden, Window::Log { seq, limit }) => Window::After { seq, limit },
+            (_, window) => window,
+        };
         let page = self.0.message_window(key, window).await?;
         Ok(page.map(|page| MessagePage {
             has_earlier: page.has_earlier && self.1 != Fault::NothingEarlier,
             ..page
         }))
+    }
+
+    async fn lineage(&self, key: &SessionKey) -> Result<Option<Lineage>> {
+        let lineage = self.0.lineage(key).await?;
+        Ok(lineage.map(|lineage| match self.1 {
+            Fault::NoReaders => Lineage { readers: 0, ..lineage },
+            _ => lineage,
+        }))
+    }
+
+    async fn view_changes(
+        &self,
+        key: &SessionKey,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Option<Vec<ViewChange>>> {
+        self.0.view_changes(key, before, limit).await
     }
 
     async fn document(&self, key: &SessionKey, collection: &str, id: &str) -> Result<Option<Document>> {
@@ -162,6 +215,13 @@ fn the_model_test_finds_each_fault() {
         Fault::NothingEarlier,
         Fault::Compacted,
         Fault::EmptyBlob,
+        Fault::ForksAll,
+        Fault::NoSummary,
+        Fault::PopsOne,
+        Fault::UndoesNothing,
+        Fault::CutsCalls,
+        Fault::HidesTheHidden,
+        Fault::NoReaders,
         Fault::Lost,
     ] {
         let found = panic::catch_unwind(|| hold_against_memory(fault)).expect_err("a fault was not found");

@@ -10,6 +10,8 @@ fn expected(window: Window, count: u64) -> (Vec<u64>, bool, bool) {
         Window::Last { .. } => count - seq < limit,
         Window::Before { seq: end, .. } => *seq < end && end.min(count + 1) - seq <= limit,
         Window::After { seq: start, .. } => *seq > start && seq - start <= limit,
+        Window::Range { first, last } => *seq >= first && *seq <= last,
+        other => panic!("{other:?} is shown elsewhere"),
     };
     let seqs: Vec<u64> = (1..=count).filter(inside).collect();
     // Around an empty window, "earlier" and "later" are asked from the place where it would be.

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests fail as tests do")]
 
 mod desk;
+#[path = "../shared/kept.rs"]
+mod kept;
 
 mod address;
 mod finding;

@@ -4,7 +4,8 @@ use std::fs;
 
 use pollster::block_on;
 use proptest::prelude::*;
-use sessiondb_import::{Rehearsal, Verdict};
+use sessiondb::{NewMessage, SessionKey};
+use sessiondb_import::{Outcome, Rehearsal, Verdict, nothing_to_import};
 
 use crate::desk::{Desk, all_samples, assistant, source, user, users};
 
@@ -48,6 +49,47 @@ fn rewritten_transcripts_in_many_batches_are_too() {
         let (rehearsed, done) = both(&desk);
         assert_eq!(rehearsed, done);
     }
+}
+
+#[test]
+fn a_session_that_hides_messages_and_a_fork_are_told_apart_too() {
+    let summary = || Some(NewMessage::new("system", "in short"));
+    for change in 0..4 {
+        let desk = Desk::with(users(0..150));
+        desk.import();
+        let (store, key) = (&desk.store, desk.key());
+        match change {
+            0 => _ = block_on(store.compact(&key, 20, summary())).unwrap(),
+            1 => _ = block_on(store.rewind(&key, 30)).unwrap(),
+            2 => _ = block_on(store.reset(&key)).unwrap(),
+            _ => {
+                let other = SessionKey::new("a", "b", "", "c", "d");
+                block_on(store.fork(&key, &other, Some(100))).unwrap();
+                block_on(store.session_delete(&key)).unwrap();
+                block_on(store.fork(&other, &key, Some(90))).unwrap();
+                block_on(store.append(&key, vec![NewMessage::new("user", "own")])).unwrap();
+            }
+        }
+        // Grown, rewritten, and shorter.
+        for text in [users(0..170), users(10..140), users(0..5)] {
+            desk.write(text);
+            let (rehearsed, done) = both(&desk);
+            assert_eq!(rehearsed, done, "{change}");
+        }
+    }
+}
+
+#[test]
+fn a_store_is_needed_only_by_a_file_with_something_to_put_in() {
+    let nothing = |text: &str| {
+        let desk = Desk::with(text);
+        block_on(nothing_to_import(&source(&desk.path))).unwrap()
+    };
+    let verdict = nothing("oops\n\n{\"torn").unwrap();
+    assert_eq!((verdict.bad_lines.len(), verdict.torn_bytes), (1, 6));
+    assert_eq!(verdict.outcome, Outcome::Unchanged);
+    assert_eq!(nothing(&("oops\n".repeat(1200) + &users(0..1))), None);
+    assert_eq!(nothing(&users(0..1200)), None);
 }
 
 #[test]

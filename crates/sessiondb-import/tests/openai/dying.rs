@@ -8,8 +8,8 @@ use std::sync::{
 
 use async_trait::async_trait;
 use sessiondb::{
-    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, MessagePage, Receipt,
-    Result, Session, SessionFilter, SessionKey, SessionPage, Store, Window,
+    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage, MessagePage,
+    Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, Store, ViewChange, Window,
 };
 
 struct Dying {
@@ -44,6 +44,19 @@ impl Backend for Dying {
     }
 
     async fn message_window(&self, _: &SessionKey, _: Window) -> Result<Option<MessagePage>> {
+        unimplemented!("not used by an import")
+    }
+
+    async fn lineage(&self, _: &SessionKey) -> Result<Option<Lineage>> {
+        unimplemented!("not used by an import")
+    }
+
+    async fn view_changes(
+        &self,
+        _: &SessionKey,
+        _: Option<u64>,
+        _: usize,
+    ) -> Result<Option<Vec<ViewChange>>> {
         unimplemented!("not used by an import")
     }
 

@@ -17,5 +17,6 @@ mod identity;
 mod limits;
 mod lines;
 mod mapping;
+mod packed;
 mod rehearsal;
 mod together;

@@ -5,9 +5,9 @@ use std::fs;
 use pollster::block_on;
 use serde_json::json;
 use sessiondb::{SessionKey, time};
-use sessiondb_import::{Outcome, import};
+use sessiondb_import::{Outcome, import, original_line};
 
-use crate::desk::{Desk, counts, documents, samples, sessions, source};
+use crate::desk::{Desk, chat, counts, documents, named, samples, sessions, source};
 
 fn sample() -> Desk {
     let desk = Desk::with(fs::read(samples().join("support-bot.jsonl")).unwrap());
@@ -97,4 +97,12 @@ fn the_store_on_disk_holds_the_same() {
     assert_eq!(crate::desk::content(&store), crate::desk::content(&desk.store));
     assert_eq!(sessions(&store).len(), 4);
     block_on(store.close()).unwrap();
+}
+
+#[test]
+fn a_message_of_a_conversation_is_not_taken_for_a_line() {
+    let desk = Desk::with(chat("a", &["1"]));
+    desk.import();
+    let message = desk.messages(&named("a")).remove(0);
+    assert!(original_line(&message).unwrap_err().to_string().contains("message 1"));
 }

@@ -9,7 +9,8 @@ use proptest::{collection::vec, option, prelude::*, sample::Index};
 
 use super::{Told, look::Look};
 use crate::{
-    Commit, DocumentFilter, Expect, Json, NewDocument, NewMessage, Opening, SessionKey, Store, Time, Write,
+    Commit, DocumentFilter, Expect, Fork, Json, NewDocument, NewMessage, Opening, SessionKey, Store, Time,
+    Window, Write,
     conformance::examples::{FRAGILE_JSON, json, second},
     limits,
 };
@@ -31,12 +32,14 @@ enum Draft {
         at: Time,
         expect: Vec<Claim>,
         writes: Vec<Write>,
+        /// A change of the view, after the other writes.
+        view: Option<Change>,
     },
+    /// A fork of another session, with what follows.
+    /// If `over`, a session that stands in its place is deleted first.
+    Fork { key: usize, parent: usize, at: Option<Place>, time: Time, writes: Vec<Write>, over: bool },
     /// A commit of an earlier call that bore an id, once more; at another time if it is `altered`.
-    Again {
-        which: Index,
-        altered: bool,
-    },
+    Again { which: Index, altered: bool },
 }
 
 /// An expectation, in terms of what is there before the call. If the call writes to the session more than once, the
@@ -47,6 +50,29 @@ struct Claim {
     wrongly: bool,
 }
 
+/// A change of a view, in terms of what it shows.
+#[derive(Debug, Clone)]
+enum Change {
+    Compact(Place, Vec<NewMessage>),
+    Uncompact,
+    Pop(usize),
+    Rewind(Place),
+    Undo,
+    /// Stretches of the log, cut at these places, every second of them left out, and turned round if so wanted.
+    Set(Vec<Index>, bool),
+}
+
+/// A message.
+#[derive(Debug, Clone)]
+enum Place {
+    /// One that is shown.
+    Shown(Index),
+    /// One of the log, shown or not.
+    Any(Index),
+    /// The number 0, or one that does not exist yet.
+    None(bool),
+}
+
 #[derive(Debug, Clone)]
 enum About {
     /// That there is no session. If there is one, this becomes a claim about its revision, but not `wrongly`.
@@ -54,6 +80,8 @@ enum About {
     /// That the revision is the present one; `wrongly` one more. And so on.
     State,
     Head,
+    /// That so many messages are the last shown ones.
+    Tail(usize),
     Document(usize),
 }
 
@@ -84,7 +112,7 @@ pub(super) fn moment(seconds: i64) -> impl Strategy<Value = Time> {
 pub(super) const SPAN: i64 = CALLS_MAX as i64 / 2 + 8;
 const CALLS_MAX: usize = 30;
 
-/// The calls of one case.
+/// The calls of one case: of every kind, or most of them about what sessions show.
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     // A draw from few shrinks to one; with a fixed number it could not.
     let commits = prop_oneof![
@@ -92,28 +120,94 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => vec(draft(), 1..=2),
         3 => vec(draft(), 1..=4),
     ];
+    let about_views = prop_oneof![
+        8 => vec(draft_about_views(), 1..=1),
+        1 => vec(draft_about_views(), 1..=2),
+    ];
+    prop_oneof![3 => some_steps(commits.boxed()), 2 => some_steps(about_views.boxed())]
+}
+
+fn some_steps(commits: BoxedStrategy<Vec<Draft>>) -> impl Strategy<Value = Vec<Step>> {
     let step = (prop::bool::weighted(0.1), commits, super::look::look());
     vec(step.prop_map(|(reopen, commits, look)| Step { reopen, commits, look }), 1..=CALLS_MAX)
 }
 
 fn draft() -> impl Strategy<Value = Draft> {
     let id = option::weighted(0.3, 0_u8..30);
-    let new = (0..KEYS.len(), id, moment(8), expect(), writes());
-    let new = new.prop_map(|(key, id, at, expect, writes)| Draft::New { key, id, at, expect, writes });
+    let new = (0..KEYS.len(), id, moment(8), expect(), writes(), option::weighted(0.45, change()));
+    let new = new.prop_map(|(key, id, at, expect, writes, view)| {
+        // A delete stands alone.
+        let view = view.filter(|_| !writes.contains(&Write::Delete));
+        Draft::New { key, id, at, expect, writes, view }
+    });
+    let fork = (0..KEYS.len(), 0..KEYS.len(), option::weighted(0.7, place()), moment(8), vec(write(), 0..=2));
+    let fork = (fork, any::<bool>()).prop_map(|((key, parent, at, time, writes), over)| Draft::Fork {
+        key,
+        parent,
+        at,
+        time,
+        writes,
+        over,
+    });
     let again = any::<Index>().prop_flat_map(|which| {
         prop::bool::weighted(0.4).prop_map(move |altered| Draft::Again { which, altered })
     });
-    prop_oneof![10 => new, 1 => again]
+    prop_oneof![20 => new, 3 => fork, 2 => again]
+}
+
+/// Three sessions that grow, are changed in what they show, forked, and now and then deleted.
+fn draft_about_views() -> impl Strategy<Value = Draft> {
+    let new = |key, time, writes: Vec<Write>, view| {
+        let writes = if writes.contains(&Write::Delete) {
+            writes
+        } else {
+            std::iter::once(Write::open()).chain(writes).collect()
+        };
+        Draft::New { key, id: None, at: time, expect: Vec::new(), writes, view }
+    };
+    let append = || vec(message(), 1..=4).prop_map(|messages| vec![Write::Append(messages)]);
+    let keys = || 0..3_usize;
+    prop_oneof![
+        8 => (keys(), moment(8), append()).prop_map(move |(key, at, writes)| new(key, at, writes, None)),
+        8 => (keys(), moment(8), change())
+            .prop_map(move |(key, at, change)| new(key, at, Vec::new(), Some(change))),
+        2 => (keys(), moment(8), append(), change())
+            .prop_map(move |(key, at, writes, change)| new(key, at, writes, Some(change))),
+        3 => (keys(), keys(), option::weighted(0.7, place()), moment(8)).prop_map(|(key, parent, at, time)| {
+            Draft::Fork { key, parent, at, time, writes: Vec::new(), over: true }
+        }),
+        1 => (keys(), moment(8)).prop_map(move |(key, at)| new(key, at, vec![Write::Delete], None)),
+    ]
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    prop_oneof![
+        5 => any::<Index>().prop_map(Place::Shown),
+        2 => any::<Index>().prop_map(Place::Any),
+        3 => any::<bool>().prop_map(Place::None),
+    ]
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        6 => (place(), vec(message(), 0..=2)).prop_map(|(place, summary)| Change::Compact(place, summary)),
+        8 => Just(Change::Uncompact),
+        2 => (1_usize..=4).prop_map(Change::Pop),
+        2 => place().prop_map(Change::Rewind),
+        4 => Just(Change::Undo),
+        2 => (vec(any::<Index>(), 0..=4), any::<bool>()).prop_map(|(cuts, turned)| Change::Set(cuts, turned)),
+    ]
 }
 
 fn expect() -> impl Strategy<Value = Vec<Claim>> {
     let about = prop_oneof![
         4 => Just(About::Absence),
         2 => Just(About::State),
-        2 => Just(About::Head),
+        3 => Just(About::Head),
+        2 => (0_usize..3).prop_map(About::Tail),
         2 => (0..PLACES.len()).prop_map(About::Document),
     ];
-    let claim = (about, prop::bool::weighted(0.25)).prop_map(|(about, wrongly)| Claim { about, wrongly });
+    let claim = (about, prop::bool::weighted(0.4)).prop_map(|(about, wrongly)| Claim { about, wrongly });
     prop_oneof![3 => Just(Vec::new()), 2 => vec(claim, 1..=2)]
 }
 
@@ -197,8 +291,8 @@ fn message() -> impl Strategy<Value = NewMessage> {
         .prop_map(|(message, created_at)| NewMessage { created_at, ..message });
     let named = (0_u8..4, 0_u8..5, prop::bool::weighted(0.1)).prop_map(|(id, other, dated)| NewMessage {
         content: json(if other == 0 { "0" } else { "1" }),
-        opens: vec![format!("call {id}")],
-        closes: if other == 1 { vec!["call 0".into()] } else { Vec::new() },
+        opens: if other < 3 { vec![format!("call {id}")] } else { Vec::new() },
+        closes: if other % 2 == 1 { vec![format!("call {}", (id + 3) % 4)] } else { Vec::new() },
         token_count: Some(id.into()),
         created_at: dated.then(|| second(3)),
         ..NewMessage::new("tool", "").message_id(format!("m-{id}"))
@@ -211,7 +305,14 @@ impl Step {
     pub(super) async fn resolve(&self, right: &Store, story: &[Told]) -> Vec<Commit> {
         let mut call = Vec::with_capacity(self.commits.len());
         for draft in &self.commits {
-            call.push(draft.resolve(right, story).await);
+            let commit = draft.resolve(right, story).await;
+            if let Draft::Fork { over: true, key: to, parent, .. } = draft
+                && to != parent
+                && matches!(right.session(&commit.key).await, Ok(Some(_)))
+            {
+                call.push(Commit::new(commit.key.clone()).write(Write::Delete));
+            }
+            call.push(commit);
         }
         call
     }
@@ -220,7 +321,18 @@ impl Step {
 impl Draft {
     async fn resolve(&self, right: &Store, story: &[Told]) -> Commit {
         match self {
-            Draft::New { key: number, id, at, expect, writes } => {
+            Draft::Fork { key: number, parent, at, time, writes, over: _ } => {
+                let parent = key(*parent);
+                let at = match at {
+                    Some(place) => Some(place.resolve(&parent, right).await),
+                    None => None,
+                };
+                let fork = Fork { parent, at, status: None, metadata: None };
+                let time = *time + TimeDelta::seconds(story.len() as i64 / 2);
+                let fork = Commit::new(key(*number)).at(time).write(Write::Fork(fork));
+                writes.iter().cloned().fold(fork, Commit::write)
+            }
+            Draft::New { key: number, id, at, expect, writes, view } => {
                 let mut resolved = Vec::with_capacity(expect.len());
                 for claim in expect {
                     resolved.push(claim.resolve(&key(*number), right).await);
@@ -228,7 +340,11 @@ impl Draft {
                 let id = id.map(|id| format!("c-{id}"));
                 // Time goes on by and by, and now and then back.
                 let at = *at + TimeDelta::seconds(story.len() as i64 / 2);
-                Commit { key: key(*number), id, at: Some(at), expect: resolved, writes: writes.clone() }
+                let mut writes = writes.clone();
+                if let Some(change) = view {
+                    writes.push(change.resolve(&key(*number), right).await);
+                }
+                Commit { key: key(*number), id, at: Some(at), expect: resolved, writes }
             }
             Draft::Again { which, altered } => {
                 let done = story.iter().filter(|told| told.answer.is_ok()).flat_map(|told| &told.call);
@@ -246,6 +362,54 @@ impl Draft {
     }
 }
 
+/// The numbers of all messages of a session, shown and hidden ones; and of those that it shows.
+async fn numbers(key: &SessionKey, right: &Store) -> (Vec<u64>, Vec<u64>) {
+    let read = async |window| {
+        let page = right.message_window(key, window).await;
+        page.map_or(Vec::new(), |page| page.messages.iter().map(|message| message.seq).collect())
+    };
+    (read(Window::log(0, limits::PAGE_MAX)).await, read(Window::after(0, limits::PAGE_MAX)).await)
+}
+
+impl Place {
+    async fn resolve(&self, key: &SessionKey, right: &Store) -> u64 {
+        let (log, shown) = numbers(key, right).await;
+        match self {
+            Place::Shown(index) if !shown.is_empty() => *index.get(&shown),
+            Place::Any(index) if !log.is_empty() => *index.get(&log),
+            Place::None(true) => log.len() as u64 + 1,
+            _ => 0,
+        }
+    }
+}
+
+impl Change {
+    async fn resolve(&self, key: &SessionKey, right: &Store) -> Write {
+        match self {
+            Change::Compact(place, summary) => {
+                Write::Compact { through: place.resolve(key, right).await, summary: summary.clone() }
+            }
+            Change::Uncompact => Write::Uncompact,
+            Change::Pop(count) => Write::Pop { count: *count },
+            Change::Rewind(place) => Write::Rewind { seq: place.resolve(key, right).await },
+            Change::Undo => Write::Undo,
+            Change::Set(cuts, turned) => {
+                let (log, _) = numbers(key, right).await;
+                let mut cuts: Vec<u64> =
+                    cuts.iter().filter(|_| !log.is_empty()).map(|cut| *cut.get(&log)).collect();
+                cuts.sort_unstable();
+                cuts.dedup();
+                let mut stretches: Vec<(u64, u64)> =
+                    cuts.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
+                if *turned {
+                    stretches.reverse();
+                }
+                Write::SetView(stretches)
+            }
+        }
+    }
+}
+
 impl Claim {
     async fn resolve(&self, key: &SessionKey, right: &Store) -> Expect {
         let session = right.session(key).await.ok().flatten();
@@ -256,6 +420,13 @@ impl Claim {
             About::Absence => Expect::State(of(|session| session.revision)),
             About::State => Expect::State(of(|session| session.revision) + error),
             About::Head => Expect::Head(of(|session| session.head) + error),
+            About::Tail(count) => {
+                let (_, shown) = numbers(key, right).await;
+                let count = if shown.is_empty() { 0 } else { count.max(1) };
+                let mut tail = shown[shown.len().saturating_sub(count)..].to_vec();
+                tail.extend(self.wrongly.then_some(99));
+                Expect::Tail(tail)
+            }
             About::Document(place) => {
                 let (collection, id) = PLACES[place];
                 let document = right.document(key, collection, id).await.ok().flatten();

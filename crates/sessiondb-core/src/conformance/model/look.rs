@@ -10,8 +10,8 @@ use super::{
     draft::{FAMILIES, KEYS, PLACES, SPAN, STATUSES, document_filter, key, moment},
 };
 use crate::{
-    Document, DocumentFilter, LogId, Message, MessagePage, Result, Session, SessionFilter, SessionKey,
-    SessionOrder, Store, View, Window, limits,
+    Document, DocumentFilter, Lineage, LogId, Message, MessagePage, Result, Session, SessionFilter,
+    SessionKey, SessionOrder, Store, View, ViewChange, Window, limits,
 };
 
 /// How to look: everything is looked at, through pages, filters and windows of random size.
@@ -25,7 +25,7 @@ pub(super) struct Look {
 }
 
 pub(super) fn look() -> impl Strategy<Value = Look> {
-    (1_usize..=3, filter(), document_filter(), vec(window(), 2))
+    (1_usize..=3, filter(), document_filter(), vec(window(), 3))
         .prop_map(|(page, filter, documents, windows)| Look { page, filter, documents, windows })
 }
 
@@ -71,10 +71,16 @@ fn filter() -> impl Strategy<Value = SessionFilter> {
 
 fn window() -> impl Strategy<Value = Window> {
     let (limit, seq) = (1_usize..=6, prop_oneof![9 => 0_u64..20, 1 => Just(limits::COUNT_MAX)]);
-    (0..3, seq, limit).prop_map(|(kind, seq, limit)| match kind {
-        0 => Window::last(limit),
-        1 => Window::before(seq, limit),
-        _ => Window::after(seq, limit),
+    let times = (option::weighted(0.5, moment(SPAN)), option::weighted(0.5, moment(SPAN)));
+    let cursor = option::weighted(0.5, (moment(SPAN), 0_u64..9));
+    (0..8, seq, limit, times, cursor).prop_map(|(kind, seq, limit, (after, before), cursor)| match kind {
+        0 | 1 => Window::last(limit),
+        2 => Window::before(seq, limit),
+        3 => Window::after(seq, limit),
+        4 => Window::range(seq.min(19), seq.min(19) + limit as u64),
+        5 => Window::tokens(seq),
+        6 => Window::Times { after, before, cursor, limit },
+        _ => Window::log(seq, limit),
     })
 }
 
@@ -93,8 +99,10 @@ pub(super) async fn look_alike(look: &Look, right: &Store, tried: &Store) -> Res
 
     for key in (0..KEYS.len()).map(key) {
         agree(&format!("session {key}"), session(right, &key).await, session(tried, &key).await)?;
-        let whole = Window::after(0, limits::PAGE_MAX);
-        for window in look.windows.iter().copied().chain([whole]) {
+        agree(&format!("the lineage of {key}"), lineage(right, &key).await, lineage(tried, &key).await)?;
+        agree(&format!("the changes of {key}"), changes(right, &key).await, changes(tried, &key).await)?;
+        let whole = [Window::after(0, limits::PAGE_MAX), Window::log(0, limits::PAGE_MAX)];
+        for window in look.windows.iter().copied().chain(whole) {
             let about = format!("{window:?} of session {key}");
             agree(&about, messages(right, &key, window).await, messages(tried, &key, window).await)?;
         }
@@ -132,10 +140,39 @@ async fn session(store: &Store, key: &SessionKey) -> Result<Option<Session>> {
     Ok(store.session(key).await?.map(without_number))
 }
 
-/// The session as it would be if its log had number 0. A view that is not the whole own log shows.
+/// The session as it would be if all logs had number 0: whose messages it shows is seen by their numbers.
 fn without_number(session: Session) -> Session {
-    let view = if session.view == View::whole(session.log) { View::whole(LogId(0)) } else { session.view };
-    Session { log: LogId(0), view, ..session }
+    Session { log: LogId(0), view: without_logs(&session.view), ..session }
+}
+
+fn without_logs(view: &View) -> View {
+    let spans = view.spans().iter().map(|span| (0, span.first, span.last));
+    View::from_text(&serde_json::to_string(&spans.collect::<Vec<_>>()).unwrap()).unwrap()
+}
+
+/// Where a session comes from. What is kept of deleted ones has a name of each store's own.
+async fn lineage(store: &Store, key: &SessionKey) -> Result<Lineage> {
+    let mut lineage = store.lineage(key).await?;
+    for inherited in &mut lineage.inherited {
+        inherited.log = LogId(0);
+        inherited.key = inherited.key.take().filter(|key| !key.is_reserved());
+    }
+    Ok(lineage)
+}
+
+/// How a view changed, in pages of two.
+async fn changes(store: &Store, key: &SessionKey) -> Result<Vec<ViewChange>> {
+    let mut changes: Vec<ViewChange> = Vec::new();
+    loop {
+        let before = changes.last().map(|change| change.revision);
+        let page = store.view_changes(key, before, 2).await?;
+        if page.is_empty() || changes.len() > PAGES_MAX {
+            return Ok(changes);
+        }
+        changes.extend(
+            page.into_iter().map(|change| ViewChange { before: without_logs(&change.before), ..change }),
+        );
+    }
 }
 
 async fn messages(store: &Store, key: &SessionKey, window: Window) -> Result<MessagePage> {

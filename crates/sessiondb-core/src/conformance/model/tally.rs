@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::{Commit, Conflict, Error, Expect, Receipt, Result, SessionKey, Write};
+use crate::{Commit, Conflict, Error, Expect, Receipt, Result, SessionKey, ViewChange, Write};
 
-/// What may occur, in four categories. Within each, every kind must make up a hundredth or more:
+/// What may occur, in five categories. Within each, every kind must make up a two-hundredth or more:
 /// - writes that were carried out;
 /// - the messages of the appends among them;
+/// - the views that were changed by the end of a case, and the changes that were taken back;
 /// - expectations: those that held in calls that were carried out, and the one that a refused call failed at. (Of the
 ///   others it is not known whether they were asked.)
 /// - calls, by their answer. A call in which a commit was replayed is a replay.
-const KINDS: [(&str, &[&str]); 4] = [
+const KINDS: [(&str, &[&str]); 5] = [
     (
         "writes",
         &[
@@ -24,10 +25,18 @@ const KINDS: [(&str, &[&str]); 4] = [
             "PutDocument",
             "PatchDocument",
             "RemoveDocument",
+            "Fork",
+            "Compact",
+            "Uncompact",
+            "Pop",
+            "Rewind",
+            "Undo",
+            "SetView",
             "Delete",
         ],
     ),
     ("messages", &["appended", "there already"]),
+    ("views", &["compact", "uncompact", "pop", "rewind", "reset", "set", "undone"]),
     (
         "expectations",
         &[
@@ -37,6 +46,8 @@ const KINDS: [(&str, &[&str]); 4] = [
             "State: failed",
             "Head: held",
             "Head: failed",
+            "Tail: held",
+            "Tail: failed",
             "Document: held",
             "Document: failed",
         ],
@@ -52,12 +63,17 @@ const KINDS: [(&str, &[&str]); 4] = [
             "Conflict: Family",
             "Conflict: State",
             "Conflict: Head",
+            "Conflict: Tail",
+            "Conflict: NotInView",
             "Conflict: Document",
             "Conflict: CommitId",
             "Conflict: MessageId",
         ],
     ),
 ];
+
+/// What makes up less of its category is too rare.
+const PERCENT_MIN: f64 = 0.5;
 
 #[derive(Default)]
 pub(super) struct Tally {
@@ -107,12 +123,34 @@ impl Tally {
             Write::PutDocument(_) => "PutDocument",
             Write::PatchDocument { .. } => "PatchDocument",
             Write::RemoveDocument { .. } => "RemoveDocument",
+            Write::Fork(_) => {
+                self.heads.insert(key.clone(), 0);
+                "Fork"
+            }
+            Write::Compact { .. } => "Compact",
+            Write::Uncompact => "Uncompact",
+            Write::Pop { .. } => "Pop",
+            Write::Rewind { .. } => "Rewind",
+            Write::Undo => "Undo",
+            Write::SetView(_) => "SetView",
+            // Restoring is tried by its own test.
+            Write::Restore(_) => return,
             Write::Delete => {
                 self.heads.remove(key);
                 "Delete"
             }
         };
         self.add("writes", kind);
+    }
+
+    /// Counts how views were changed, when a case is over.
+    pub(super) fn count_changes(&mut self, changes: &[ViewChange]) {
+        for change in changes {
+            self.add("views", change.kind.name());
+            if change.undone.is_some() {
+                self.add("views", "undone");
+            }
+        }
     }
 
     fn count_refusal(&mut self, error: &Error) {
@@ -124,6 +162,9 @@ impl Tally {
                 Conflict::Family { .. } => ("Conflict: Family", None),
                 Conflict::State { .. } => ("Conflict: State", Some("State: failed")),
                 Conflict::Head { .. } => ("Conflict: Head", Some("Head: failed")),
+                Conflict::Tail { .. } => ("Conflict: Tail", Some("Tail: failed")),
+                Conflict::NotInView { .. } => ("Conflict: NotInView", None),
+                Conflict::Restored { .. } => panic!("nothing was restored: {error}"),
                 Conflict::Document { .. } => ("Conflict: Document", Some("Document: failed")),
                 Conflict::CommitId { .. } => ("Conflict: CommitId", None),
                 Conflict::MessageId { .. } => ("Conflict: MessageId", None),
@@ -140,7 +181,7 @@ impl Tally {
         *self.counts.entry((category, kind)).or_default() += 1;
     }
 
-    /// Prints the table. With `demand`, nothing may be rarer than a hundredth.
+    /// Prints the table. With `demand`, nothing may be rarer than a two-hundredth.
     #[expect(clippy::print_stdout, reason = "a test's output, shown when it fails or is asked for")]
     pub(super) fn report(&self, demand: bool) {
         let mut rare = Vec::new();
@@ -151,7 +192,7 @@ impl Tally {
             for kind in kinds {
                 let percent = 100.0 * count(kind) as f64 / total.max(1) as f64;
                 println!("  {kind:20} {:7} {percent:5.1} %", count(kind));
-                if percent < 1.0 {
+                if percent < PERCENT_MIN {
                     rare.push(format!("{category}: {kind}"));
                 }
             }
@@ -165,6 +206,7 @@ fn held(expect: &Expect) -> &'static str {
         Expect::Absent => "Absent: held",
         Expect::State(_) => "State: held",
         Expect::Head(_) => "Head: held",
+        Expect::Tail(_) => "Tail: held",
         Expect::Document { .. } => "Document: held",
     }
 }

@@ -1,0 +1,274 @@
+//! [`MemoryBackend`]: the executable specification of a storage engine.
+//!
+//! It keeps everything in maps behind one lock and does each thing in the plainest way. Where prose leaves a question
+//! open, what this file does is the answer; the engines with files are tested against it. It shares no code with them
+//! that applies a commit.
+
+mod apply;
+mod history;
+mod restore;
+mod window;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use crate::{
+    Ancestor, Backend, CheckReport, Commit, Cursor, Document, DocumentFilter, DocumentPage, Error,
+    ForkedFrom, Inherited, Lineage, LogId, Message, MessagePage, Receipt, Result, Session, SessionFilter,
+    SessionKey, SessionPage, View, ViewChange, Window, time,
+};
+
+/// A store in memory: nothing survives the process. For tests, for trying things out, and as the specification that
+/// other engines are tested against.
+///
+/// It is plain rather than fast: appending a message that has a `message_id` looks through the session's messages, and
+/// a list looks at every session.
+#[derive(Clone, Default)]
+pub struct MemoryBackend {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    sessions: HashMap<SessionKey, Entry>,
+    /// The messages of each log by `seq`: of every session's, and of those deleted sessions that a fork reads.
+    logs: HashMap<LogId, Vec<Arc<Message>>>,
+    /// What those deleted sessions are called.
+    kept: HashMap<SessionKey, LogId>,
+    /// What commits that bore an id answered, also of sessions deleted since.
+    answered: HashMap<(LogId, String), Answered>,
+    last_log: i64,
+    last_message: i64,
+    closed: bool,
+}
+
+#[derive(Clone)]
+struct Entry {
+    session: Session,
+    documents: BTreeMap<(String, String), Arc<Document>>,
+    /// What it inherited as a fork.
+    ancestors: Vec<Ancestor>,
+    /// The log that it was forked from, and at which message.
+    forked_from: Option<(LogId, u64)>,
+    /// How its view changed, the oldest change first.
+    changes: Vec<ViewChange>,
+}
+
+#[derive(Clone)]
+struct Answered {
+    digest: [u8; 17],
+    receipt: Receipt,
+}
+
+impl MemoryBackend {
+    /// An empty store.
+    pub fn new() -> MemoryBackend {
+        MemoryBackend::default()
+    }
+
+    fn with<T>(&self, read: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(Error::Closed);
+        }
+        read(&mut state)
+    }
+}
+
+#[async_trait]
+impl Backend for MemoryBackend {
+    async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<Receipt>> {
+        self.with(|state| {
+            let now = time::now();
+            let (mut undo, mut receipts) = (Vec::new(), Vec::with_capacity(commits.len()));
+            for commit in commits {
+                match state.apply(commit, now, &mut undo) {
+                    Ok(receipt) => receipts.push(receipt),
+                    Err(error) => {
+                        state.take_back(undo);
+                        return Err(error);
+                    }
+                }
+            }
+            Ok(receipts)
+        })
+    }
+
+    async fn session(&self, key: &SessionKey) -> Result<Option<Session>> {
+        self.with(|state| Ok(state.sessions.get(key).map(|entry| entry.session.clone())))
+    }
+
+    async fn session_list(&self, filter: &SessionFilter) -> Result<SessionPage> {
+        self.with(|state| {
+            let matching = state.sessions.values().map(|entry| &entry.session).filter(|s| matches(filter, s));
+            let mut sessions: Vec<&Session> = matching.collect();
+            let place = |session: &Session| (filter.order.time_of(session), session.log);
+            sessions.sort_by_key(|session| place(session));
+            if filter.order.newest_first() {
+                sessions.reverse();
+            }
+            if let Some(after) = &filter.after {
+                let after = (after.time, after.log);
+                sessions.retain(|session| match filter.order.newest_first() {
+                    true => place(session) < after,
+                    false => place(session) > after,
+                });
+            }
+            let more = sessions.len() > filter.limit;
+            sessions.truncate(filter.limit);
+            let next = sessions.last().filter(|_| more).map(|last| Cursor::after(last, filter.order));
+            Ok(SessionPage { sessions: sessions.into_iter().cloned().collect(), next })
+        })
+    }
+
+    async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>> {
+        self.with(|state| state.sessions.get(key).map(|entry| state.window(entry, window)).transpose())
+    }
+
+    async fn lineage(&self, key: &SessionKey) -> Result<Option<Lineage>> {
+        self.with(|state| Ok(state.sessions.get(key).map(|entry| state.lineage(entry))))
+    }
+
+    async fn view_changes(
+        &self,
+        key: &SessionKey,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Option<Vec<ViewChange>>> {
+        self.with(|state| {
+            let Some(entry) = state.sessions.get(key) else { return Ok(None) };
+            let changes = entry.changes.iter().rev();
+            let wanted = changes.filter(|change| before.is_none_or(|before| change.revision < before));
+            Ok(Some(wanted.take(limit).cloned().collect()))
+        })
+    }
+
+    async fn document(&self, key: &SessionKey, collection: &str, id: &str) -> Result<Option<Document>> {
+        self.with(|state| {
+            let address = (collection.to_owned(), id.to_owned());
+            let document = state.sessions.get(key).and_then(|entry| entry.documents.get(&address));
+            Ok(document.map(|document| Document::clone(document)))
+        })
+    }
+
+    async fn document_list(&self, key: &SessionKey, filter: &DocumentFilter) -> Result<Option<DocumentPage>> {
+        self.with(|state| {
+            let Some(entry) = state.sessions.get(key) else { return Ok(None) };
+            let mut matching = entry.documents.iter().filter(|(address, _)| {
+                filter.collection.as_ref().is_none_or(|collection| *collection == address.0)
+                    && filter.after.as_ref().is_none_or(|after| *address > after)
+            });
+            let page: Vec<_> = matching.by_ref().take(filter.limit).collect();
+            let more = matching.next().is_some();
+            let next = page.last().filter(|_| more).map(|(address, _)| (*address).clone());
+            Ok(Some(DocumentPage {
+                documents: page.into_iter().map(|(_, d)| Document::clone(d)).collect(),
+                next,
+            }))
+        })
+    }
+
+    async fn check(&self) -> Result<CheckReport> {
+        self.with(|state| {
+            let mut report = CheckReport::default();
+            for (key, entry) in &state.sessions {
+                let session = &entry.session;
+                report.sessions += 1;
+                report.documents += entry.documents.len() as u64;
+                let shown = state.visible(&session.view).len() as u64;
+                if shown != session.message_count {
+                    report.found(
+                        key,
+                        format!("its view has {shown} messages but counts {}", session.message_count),
+                    );
+                }
+                let log = state.log(session.log);
+                if log.len() as u64 != session.log_count {
+                    report.found(
+                        key,
+                        format!("its log has {} messages but counts {}", log.len(), session.log_count),
+                    );
+                }
+                if log.iter().zip(session.log_first..).any(|(message, seq)| message.seq != seq) {
+                    report.found(key, "its messages are not numbered one after the other");
+                }
+            }
+            report.messages = state.logs.values().map(|log| log.len() as u64).sum();
+            Ok(report)
+        })
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.state.lock().closed = true;
+        Ok(())
+    }
+
+    fn blocking(&self) -> Arc<dyn Backend> {
+        Arc::new(self.clone())
+    }
+}
+
+fn matches(filter: &SessionFilter, session: &Session) -> bool {
+    filter
+        .key_parts()
+        .into_iter()
+        .zip(session.key.parts())
+        .all(|(want, part)| want.as_ref().is_none_or(|w| w == part))
+        && filter.family.as_ref().is_none_or(|family| *family == session.family)
+        && (filter.statuses.is_empty() || filter.statuses.contains(&session.status))
+        && filter.created_after.is_none_or(|bound| session.created_at > bound)
+        && filter.created_before.is_none_or(|bound| session.created_at < bound)
+        && filter.updated_after.is_none_or(|bound| session.updated_at > bound)
+        && filter.updated_before.is_none_or(|bound| session.updated_at < bound)
+}
+
+impl State {
+    /// The messages of a log.
+    fn log(&self, log: LogId) -> &[Arc<Message>] {
+        self.logs.get(&log).map_or(&[], Vec::as_slice)
+    }
+
+    /// Those from `first` to `last`.
+    fn stretch(&self, log: LogId, first: u64, last: u64) -> &[Arc<Message>] {
+        let log = self.log(log);
+        let from = log.partition_point(|message| message.seq < first);
+        let to = log.partition_point(|message| message.seq <= last);
+        log.get(from..to).unwrap_or(&[])
+    }
+
+    /// The messages that a view shows, in its order.
+    fn visible(&self, view: &View) -> Vec<Arc<Message>> {
+        let spans = view.spans().iter();
+        spans
+            .flat_map(|span| self.stretch(span.log, span.first, span.last.unwrap_or(u64::MAX)))
+            .cloned()
+            .collect()
+    }
+
+    fn lineage(&self, entry: &Entry) -> Lineage {
+        let key_of = |log: LogId| {
+            let session =
+                self.sessions.values().map(|entry| &entry.session).find(|session| session.log == log);
+            session.map(|session| session.key.clone())
+        };
+        let kept = |log: LogId| self.kept.iter().find(|(_, kept)| **kept == log).map(|(key, _)| key.clone());
+        let inherited = entry.ancestors.iter().map(|&Ancestor { log, first, last }| Inherited {
+            log,
+            key: key_of(log).or_else(|| kept(log)),
+            first,
+            last,
+        });
+        let own = entry.session.log;
+        let reads = |entry: &&Entry| entry.ancestors.iter().any(|ancestor| ancestor.log == own);
+        Lineage {
+            forked_from: entry.forked_from.map(|(log, at)| ForkedFrom { key: key_of(log), at }),
+            inherited: inherited.collect(),
+            readers: self.sessions.values().filter(reads).count() as u64,
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Restoring a session from an archive, inside a commit.
+
+use rusqlite::params;
+use sessiondb_core::{
+    Ancestor, Conflict, Document, Error, Json, LogId, Message, Restore, RestoredSession, RestoredState,
+    STATUS_DEFAULT, Session, SessionKey, View, ViewChange, resolve, time,
+};
+
+use crate::{
+    apply::{self, Applied, Change, conflict},
+    history, query,
+    row::{self, MESSAGE_COLUMNS},
+};
+
+impl Change<'_> {
+    pub fn restore(&mut self, restore: Restore) -> Applied<()> {
+        self.restored = true;
+        if let Restore::Session(session) = restore {
+            return self.restore_session(*session);
+        }
+        if self.session.is_none() {
+            return Err(Error::NotFound(Box::new(self.key.clone())).into());
+        }
+        match restore {
+            Restore::Session(_) => Ok(()),
+            Restore::Messages(messages) => {
+                messages.into_iter().try_for_each(|message| self.restore_message(message))
+            }
+            Restore::Documents(_) | Restore::State(_) if self.key.is_reserved() => {
+                let message =
+                    format!("{} is an address of the store's own and holds nothing but messages", self.key);
+                Err(Error::Invalid(message).into())
+            }
+            Restore::Documents(documents) => {
+                documents.into_iter().try_for_each(|document| self.restore_document(document))
+            }
+            Restore::State(state) => self.restore_state(*state),
+        }
+    }
+
+    fn differs(&self, what: impl Into<String>) -> crate::error::Failure {
+        conflict(&self.key, Conflict::Restored { what: what.into() })
+    }
+
+    fn log_of(&self, key: &SessionKey) -> Applied<Option<LogId>> {
+        query::session_id(self.conn, key)
+    }
+
+    fn restore_session(&mut self, new: RestoredSession) -> Applied<()> {
+        let mut ancestors = Vec::new();
+        for ancestor in &new.ancestors {
+            let log = self.log_of(&ancestor.key)?;
+            let log = log.ok_or_else(|| Error::NotFound(Box::new(ancestor.key.clone())))?;
+            ancestors.push(Ancestor { log, first: ancestor.first, last: ancestor.last });
+        }
+        // A parent that is gone without a trace is nobody.
+        let forked_from = match &new.forked_from {
+            None => None,
+            Some((parent, at)) => Some((self.log_of(parent)?.unwrap_or(LogId(0)), *at)),
+        };
+        let created_at = time::truncate(new.created_at);
+        if let Some(session) = &self.session {
+            return match () {
+                () if self.key.is_reserved() => Ok(()),
+                () if session.family != new.family => Err(self.differs("family")),
+                () if session.created_at != created_at => Err(self.differs("time of creation")),
+                () if session.log_first != new.log_first => Err(self.differs("ancestry")),
+                () if query::ancestors(self.conn, session.log)? != ancestors => Err(self.differs("ancestry")),
+                () => Ok(()),
+            };
+        }
+        let head = new.log_first - 1;
+        let session = Session {
+            log: LogId(0),
+            key: self.key.clone(),
+            family: new.family,
+            status: STATUS_DEFAULT.into(),
+            metadata: Json::object(),
+            message_count: 0,
+            log_count: 0,
+            token_usage: 0,
+            created_at,
+            updated_at: created_at,
+            revision: 0,
+            head,
+            log_first: new.log_first,
+            view: View::whole(LogId(0)),
+        };
+        self.insert_session(session, &ancestors, forked_from)?;
+        self.update_view()?;
+        self.logged = true;
+        self.changed("open");
+        Ok(())
+    }
+
+    fn restore_message(&mut self, message: Message) -> Applied<()> {
+        let Some(session) = &mut self.session else { return Ok(()) };
+        let new = Message { id: 0, created_at: time::truncate(message.created_at), ..message };
+        let sql = format!("SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_id = ?1 AND seq = ?2");
+        let mut statement = self.conn.prepare_cached(&sql)?;
+        let stored =
+            query::first(&mut statement, params![session.log.0, new.seq.cast_signed()], row::message)?;
+        match stored.map(|stored| Message { id: 0, ..stored }) {
+            Some(stored) if stored == new => return Ok(()),
+            None if new.seq > session.head => {}
+            _ => return Err(self.differs(format!("message {}", new.seq))),
+        }
+        apply::insert(self.conn, session.log, &new)?;
+        session.head = new.seq;
+        session.log_count += 1;
+        session.message_count += 1;
+        self.logged = true;
+        self.changed("restore");
+        Ok(())
+    }
+
+    fn restore_document(&mut self, document: Document) -> Applied<()> {
+        let Some(session) = &self.session else { return Ok(()) };
+        let new = Document { updated_at: time::truncate(document.updated_at), ..document };
+        match query::document(self.conn, session.log, &new.collection, &new.id)? {
+            Some(stored) if stored == new => Ok(()),
+            Some(_) => Err(self.differs(format!("document {}/{}", new.collection, new.id))),
+            None => {
+                apply::put_document(self.conn, session.log, &new)?;
+                self.changed("restore");
+                Ok(())
+            }
+        }
+    }
+
+    fn restore_state(&mut self, new: RestoredState) -> Applied<()> {
+        let Some(session) = self.session.clone() else { return Ok(()) };
+        if session.head != new.head {
+            return Err(self.differs("last message"));
+        }
+        let ancestors = query::ancestors(self.conn, session.log)?;
+        let view_of = |stretches: &[(u64, u64)], head: u64| {
+            let mut spans = Vec::new();
+            for stretch in stretches {
+                let found = resolve(*stretch, &ancestors, session.log, session.log_first, new.head);
+                spans.extend(found.ok_or_else(|| self.differs("history than its view shows"))?);
+            }
+            Ok::<_, crate::error::Failure>(View::of(spans, session.log, head))
+        };
+        let view = view_of(&new.view, new.head)?;
+        let mut changes = Vec::new();
+        for change in &new.changes {
+            changes.push(ViewChange {
+                revision: change.revision,
+                at: time::truncate(change.at),
+                kind: change.kind,
+                before: view_of(&change.before, change.head_before)?,
+                head_before: change.head_before,
+                head_after: change.head_after,
+                through: change.through,
+                summary: change.summary,
+                reverses: change.reverses,
+                undone: change.undone,
+            });
+        }
+        let restored = Session {
+            status: new.status,
+            metadata: new.metadata,
+            token_usage: new.token_usage,
+            updated_at: time::truncate(new.updated_at),
+            revision: new.revision,
+            view,
+            ..session.clone()
+        };
+        let mut there = query::view_changes(self.conn, session.log, None, changes.len() + 1)?;
+        there.reverse();
+        if restored == session && there == changes {
+            return Ok(());
+        }
+        let begun = Session {
+            status: STATUS_DEFAULT.into(),
+            metadata: Json::object(),
+            token_usage: 0,
+            updated_at: session.created_at,
+            revision: 0,
+            view: View::of([], session.log, session.log_first - 1),
+            ..session.clone()
+        };
+        if begun != session || !there.is_empty() {
+            return Err(self.differs("state"));
+        }
+        let newer = "SELECT 1 FROM documents WHERE session_id = ?1 AND revision > ?2";
+        if self.conn.prepare_cached(newer)?.exists(params![session.log.0, restored.revision.cast_signed()])? {
+            return Err(self.differs("revision"));
+        }
+        for change in &changes {
+            history::insert_change(self.conn, session.log, change)?;
+        }
+        let view = restored.view.clone();
+        self.session = Some(restored);
+        self.show(view)?;
+        self.write_restored()?;
+        self.changed("restore");
+        Ok(())
+    }
+
+    /// Writes everything about the session, its revision and times as they are.
+    fn write_restored(&self) -> Applied<()> {
+        let Some(session) = &self.session else { return Ok(()) };
+        self.conn
+            .prepare_cached(
+                "UPDATE sessions SET status = ?2, metadata = ?3, state_revision = ?4, token_usage = ?5, \
+                                     message_count = ?6, updated_at = ?7, view = ?8 \
+                 WHERE id = ?1",
+            )?
+            .execute(params![
+                session.log.0,
+                session.status,
+                session.metadata.get(),
+                session.revision.cast_signed(),
+                session.token_usage.cast_signed(),
+                session.message_count.cast_signed(),
+                time::to_text(session.updated_at),
+                apply::view_text(session),
+            ])?;
+        Ok(())
+    }
+}
