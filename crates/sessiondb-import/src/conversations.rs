@@ -6,7 +6,7 @@
 //! because it has grown or because an import was interrupted, is simply appended as a whole: the store adds what it does
 //! not have, and refuses what says something else.
 
-use std::{collections::HashSet, io::BufReader, mem, path::Path};
+use std::{borrow::Cow, collections::HashSet, io::BufReader, mem, path::Path};
 
 use serde::Serialize;
 use sessiondb::{
@@ -17,6 +17,7 @@ use sessiondb::{
 use crate::{
     BadLine, ImportError, Outcome, Source, Variant, Verdict,
     content::Content,
+    known::Known,
     lines::{LINE_BYTES_MAX, Lines},
     openai::{self, Conversation, FAMILY, LINES},
     original::Reading,
@@ -177,8 +178,8 @@ impl Intake<'_> {
     async fn commit_together(&mut self, waiting: &[Waiting]) -> Result<(), Error> {
         let (mut commits, mut heads) = (Vec::with_capacity(waiting.len()), Vec::with_capacity(waiting.len()));
         for one in waiting {
-            let head = self.head(&one.key).await?;
-            commits.push(self.commit_of(one, &one.conversation.messages, true, head)?);
+            let (head, messages) = self.missing(one).await?;
+            commits.push(self.commit_of(one, &messages, true, head)?);
             heads.push(head);
         }
         let receipts = self.store.commit(commits).await?;
@@ -216,22 +217,38 @@ impl Intake<'_> {
     }
 
     async fn try_alone(&mut self, waiting: &Waiting) -> Result<(), Error> {
-        let before = self.head(&waiting.key).await?;
-        let (mut head, mut count) = (before, 0);
-        let mut parts = waiting.conversation.messages.chunks(MESSAGES_MAX).peekable();
-        while let Some(part) = parts.next() {
-            let commit = self.commit_of(waiting, part, parts.peek().is_none(), head)?;
+        let (before, messages) = self.missing(waiting).await?;
+        let (mut head, mut count, mut rest) = (before, 0, &*messages);
+        loop {
+            let (part, later) = rest.split_at(rest.len().min(MESSAGES_MAX));
+            let commit = self.commit_of(waiting, part, later.is_empty(), head)?;
             let receipt = self.store.commit_one(commit).await?;
             count += appended(head, &receipt);
-            head = receipt.seqs.into_iter().max().max(head);
+            head = Some(receipt.seqs.into_iter().fold(head.unwrap_or(0), u64::max));
+            rest = later;
+            if rest.is_empty() {
+                break;
+            }
         }
         self.done(waiting, before, count);
         Ok(())
     }
 
-    /// The number of a session's last message; `None` if there is no such session.
-    async fn head(&self, key: &SessionKey) -> Result<Option<u64>, Error> {
-        Ok(self.store.session(key).await?.map(|session| session.head))
+    /// The number of the last message of a conversation's session, and its messages without those that the session hides;
+    /// without a number if there is no such session.
+    async fn missing<'b>(&self, waiting: &'b Waiting) -> Result<(Option<u64>, Cow<'b, [NewMessage]>), Error> {
+        let all = waiting.conversation.messages.as_slice();
+        let Some(session) = self.store.session(&waiting.key).await? else { return Ok((None, all.into())) };
+        let Some(known) = Known::of(self.store, &session).await? else {
+            return Ok((Some(session.head), all.into()));
+        };
+        let mut missing = Vec::new();
+        for message in all {
+            if !known.has(message)? {
+                missing.push(message.clone());
+            }
+        }
+        Ok((Some(session.head), missing.into()))
     }
 
     /// What brings these messages of a conversation into the store, and with the last of them the rest of its line.
@@ -250,8 +267,10 @@ impl Intake<'_> {
         };
         let mut commit = Commit::new(key.clone())
             .expect(head.map_or(Expect::Absent, Expect::Head))
-            .write(Write::Open(opening))
-            .write(Write::Append(messages.to_vec()));
+            .write(Write::Open(opening));
+        if !messages.is_empty() {
+            commit = commit.write(Write::Append(messages.to_vec()));
+        }
         commit.at = conversation.at;
         if last {
             let path = self.source.path.display().to_string();

@@ -52,7 +52,8 @@
 //!   Codex also `origin`, `parent` and `forked_from`. Members that others add to it stay.
 //! - How far the file has been imported is the document `import/position`, moved by the same commits that bring the
 //!   rest. A file is known again by its last line. One that was rewritten is read again from its start: messages that
-//!   the session has already stay as they are, records are put where they differ, and nothing is removed.
+//!   the session has already, shown or hidden, stay as they are, records are put where they differ, and nothing is
+//!   removed.
 //!
 //! # Claude Code
 //!
@@ -111,7 +112,7 @@
 //! - **Again.** Each import reads the whole file, since any line may have changed. A line that is in the store costs one
 //!   look and writes nothing. A conversation of the same id with more messages at its end is appended to, and one with
 //!   fewer is in the store already; of both the line is kept beside those before it. A line without an id that has grown
-//!   is another conversation.
+//!   is another conversation. Messages that the session hides, because they were compacted say, do not come again.
 //! - **Changed.** If a line has the id of a conversation that does not begin alike, because it was changed or because two
 //!   have one id, nothing is overwritten and nothing is left out: it is a session beside the other,
 //!   `openai:<name>:<hash of the line>:conversation:<id>`, and the verdict names it as a [`Variant`].
@@ -134,6 +135,7 @@ mod find;
 mod format;
 mod head;
 mod import;
+mod known;
 mod ledger;
 mod lines;
 mod members;

@@ -195,7 +195,8 @@ fn replaced(text: &str, mut parts: Vec<(Range<usize>, &str)>) -> Option<String> 
 
 /// The line that an imported conversation was, byte for byte, without its newline. `line` is a document of the
 /// session's collection `line`, of which there is one for each state of the conversation that was imported;
-/// `messages` are the session's messages, from the first at least to the last that the line has.
+/// `messages` are the session's messages, from the first at least to the last that the line has, also those that it hides
+/// ([`Window::log`](sessiondb::Window::log)).
 ///
 /// ```
 /// # use sessiondb::{DocumentFilter, Window};

@@ -12,15 +12,16 @@ use std::{
 use async_trait::async_trait;
 use sessiondb::{
     Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Json, Lineage,
-    MemoryBackend, Message, MessagePage, NewDocument, NewMessage, Receipt, Restore, RestoredSession,
-    RestoredState, Result, Session, SessionFilter, SessionKey, SessionPage, Store, ViewChange, Window, Write,
+    MemoryBackend, MessagePage, NewDocument, Receipt, Restore, RestoredSession, RestoredState, Result,
+    Session, SessionFilter, SessionKey, SessionPage, Store, ViewChange, Window, Write,
 };
-use xxhash_rust::xxh3::Xxh3;
 
-use crate::{ImportError, Source, Verdict, import, openai::LINES, original::RECORDS};
-
-/// How many messages of the real store are looked at at a time.
-const PAGE: usize = 100;
+use crate::{
+    ImportError, Source, Verdict, import,
+    known::{PAGE, digested, digested_as_stored},
+    openai::LINES,
+    original::RECORDS,
+};
 
 /// Imports that write nothing.
 ///
@@ -180,8 +181,15 @@ impl Backend for Overlay {
         Err(no_part())
     }
 
-    async fn message_window(&self, _: &SessionKey, _: Window) -> Result<Option<MessagePage>> {
-        Err(no_part())
+    async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>> {
+        let store = match (self.written.session(key).await?, &self.real) {
+            (None, Some(real)) => real,
+            _ => &self.written,
+        };
+        match store.message_window(key, window).await {
+            Err(Error::NotFound(_)) => Ok(None),
+            page => page.map(Some),
+        }
     }
 
     async fn lineage(&self, _: &SessionKey) -> Result<Option<Lineage>> {
@@ -265,62 +273,5 @@ fn state_of(session: Session) -> RestoredState {
         revision: session.revision,
         head,
         changes: Vec::new(),
-    }
-}
-
-/// The message with a digest of what it says for its content: two that differ still differ.
-fn digested(message: NewMessage) -> NewMessage {
-    let NewMessage {
-        role,
-        content,
-        tool_calls,
-        created_at,
-        message_id,
-        opens,
-        closes,
-        token_count,
-        attributes,
-    } = message;
-    let mut digest = Xxh3::new();
-    let mut part = |text: Option<&str>| {
-        digest.update(&text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
-        digest.update(text.unwrap_or_default().as_bytes());
-    };
-    part(Some(content.get()));
-    part(tool_calls.as_ref().map(Json::get));
-    part(attributes.as_ref().map(Json::get));
-    for ids in [&opens, &closes] {
-        part(Some(&ids.len().to_string()));
-        ids.iter().for_each(|id| part(Some(id)));
-    }
-    let digest = format!("{:032x}", digest.digest128());
-    NewMessage { created_at, message_id, token_count, ..NewMessage::new(role, digest) }
-}
-
-/// The same of a message that a store has.
-fn digested_as_stored(message: Message) -> Message {
-    let new = digested(NewMessage {
-        role: message.role,
-        content: message.content,
-        tool_calls: message.tool_calls,
-        created_at: Some(message.created_at),
-        message_id: message.message_id,
-        opens: message.opens,
-        closes: message.closes,
-        token_count: message.token_count,
-        attributes: message.attributes,
-    });
-    Message {
-        id: message.id,
-        seq: message.seq,
-        created_at: message.created_at,
-        role: new.role,
-        content: new.content,
-        tool_calls: new.tool_calls,
-        message_id: new.message_id,
-        opens: new.opens,
-        closes: new.closes,
-        token_count: new.token_count,
-        attributes: new.attributes,
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     content::Content,
     facts::Facts,
     format::Transcript,
+    known::Known,
     ledger::{Charge, Ledger},
     position::{Footing, Position},
 };
@@ -51,6 +52,8 @@ pub(crate) struct Run<'a> {
     late: Vec<RecordLine>,
     /// Lines read since the last commit that could not be kept.
     bad_lines: Vec<BadLine>,
+    /// What the session has, if it hides something; `None` until that is asked.
+    known: Option<Option<Known>>,
 }
 
 /// Metadata to write, and the session's revision on which they are founded.
@@ -105,6 +108,7 @@ impl<'a> Run<'a> {
             newest,
             late,
             bad_lines,
+            known: None,
         })
     }
 
@@ -152,8 +156,8 @@ impl<'a> Run<'a> {
         let charge = self.ledger.count(self.store, &self.key, self.transcript, usages).await;
         let charge = charge.map_err(|error| self.stop(error))?;
         batch.records = self.changed(mem::take(&mut batch.records)).await?;
+        let mut contested = self.pass_hidden(&mut batch).await?;
         let metadata = self.metadata().await.map_err(|error| self.stop(error))?;
-        let mut contested = false;
         let receipts = loop {
             let commits =
                 self.commits(&batch, &charge, metadata.as_ref()).map_err(|error| self.stop(error))?;
@@ -173,6 +177,38 @@ impl<'a> Run<'a> {
             contested = true;
         };
         self.committed(batch, receipts, verdict)?;
+        Ok(contested)
+    }
+
+    async fn look_at_hidden(&self) -> Result<Option<Known>, Error> {
+        match self.store.session(&self.key).await? {
+            Some(session) => Known::of(self.store, &session).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Takes the messages out of a batch that the session has, shown or hidden. Answers whether it has others under their
+    /// ids; those in the batch become records.
+    async fn pass_hidden(&mut self, batch: &mut Batch) -> Result<bool, Stop> {
+        if !self.position.reread {
+            return Ok(false);
+        }
+        if self.known.is_none() {
+            let known = self.look_at_hidden().await.map_err(|error| self.stop(error))?;
+            self.known = Some(known);
+        }
+        let Some(Some(known)) = &self.known else { return Ok(false) };
+        let mut records = Vec::new();
+        for line in mem::take(&mut batch.messages) {
+            match known.has(&line.message) {
+                Ok(false) => batch.messages.push(line),
+                Ok(true) => {}
+                Err(error) => records.push(line.into_record().ok_or_else(|| self.stop(error))?),
+            }
+        }
+        batch.duplicates += records.len() as u64;
+        let contested = !records.is_empty();
+        batch.records.extend(self.changed(records).await?);
         Ok(contested)
     }
 

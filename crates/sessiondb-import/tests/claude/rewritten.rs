@@ -1,5 +1,7 @@
 //! A file that is not the one that was imported is read again; what the session has stays.
 
+use pollster::block_on;
+use sessiondb::NewMessage;
 use sessiondb_import::{Outcome, original_record};
 
 use crate::desk::{Desk, user, users};
@@ -124,4 +126,26 @@ fn a_uuid_of_an_earlier_import_seen_again_in_a_later_batch_is_a_record() {
     assert_eq!((verdict.messages, verdict.duplicates, verdict.records["user"]), (697, 1, 1));
     assert_eq!(desk.records().into_iter().map(|record| record.0).collect::<Vec<_>>(), [701]);
     desk.assert_whole();
+}
+
+#[test]
+fn what_the_session_hides_does_not_come_again() {
+    let desk = Desk::with(users(0..10));
+    desk.import();
+    let summary = NewMessage::new("system", "in short");
+    block_on(desk.store.compact(&desk.key(), 2, Some(summary))).unwrap();
+    let shown = desk.texts();
+    assert_eq!(shown.len(), 3);
+    desk.write(MODE.to_owned() + &users(0..11));
+    assert_eq!((desk.import().messages, desk.texts().len()), (1, 4));
+    desk.write(users(5..9));
+    assert_eq!(desk.import().messages, 0);
+    desk.append(users(9..13));
+    let verdict = desk.import();
+    assert_eq!((verdict.outcome, verdict.messages, desk.texts().len()), (Outcome::Grown, 2, 6));
+    // Another message with the id of a hidden one is kept as a record.
+    desk.write(user("u-1", "changed"));
+    let verdict = desk.import();
+    assert_eq!((verdict.messages, verdict.duplicates, desk.texts().len()), (0, 1, 6));
+    assert_eq!(verdict.records["user"], 1);
 }

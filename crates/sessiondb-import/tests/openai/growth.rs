@@ -2,8 +2,8 @@
 
 use pollster::block_on;
 use proptest::prelude::*;
-use sessiondb::NewMessage;
-use sessiondb_import::{Outcome, Variant};
+use sessiondb::{NewMessage, Window};
+use sessiondb_import::{Outcome, Variant, original_conversation};
 
 use crate::desk::{Desk, chat, counts, named, nameless};
 
@@ -128,5 +128,36 @@ proptest! {
         }
         let messages: u64 = desk.sessions().iter().map(|session| session.message_count).sum();
         prop_assert_eq!(block_on(desk.store.check()).unwrap().messages, messages);
+    }
+}
+
+#[test]
+fn what_the_session_hides_does_not_come_again() {
+    for change in 0..3 {
+        let desk = Desk::with(chat("a", &["1", "2", "3"]));
+        desk.import();
+        let key = named("a");
+        match change {
+            0 => {
+                _ = block_on(desk.store.compact(&key, 1, Some(NewMessage::new("system", "in short"))))
+                    .unwrap()
+            }
+            1 => _ = block_on(desk.store.rewind(&key, 1)).unwrap(),
+            _ => _ = block_on(desk.store.reset(&key)).unwrap(),
+        }
+        let shown = desk.texts(&key);
+        desk.write(chat("a", &["1", "2", "3", "4"]));
+        let verdict = desk.import();
+        assert_eq!((verdict.sessions, verdict.messages), (counts(0, 1, 0, 0), 1));
+        assert_eq!(desk.texts(&key), [shown, vec!["\"4\"".to_owned()]].concat());
+
+        desk.write(chat("a", &["1", "x", "3", "4"]));
+        assert_eq!(desk.import().sessions, counts(0, 0, 1, 0));
+        desk.write(chat("a", &["1", "2", "3", "4", "5"]));
+        assert_eq!(desk.import().messages, 1);
+        let log = block_on(desk.store.message_window(&key, Window::log(0, 100))).unwrap().messages;
+        for line in desk.lines(&key) {
+            original_conversation(&line, &log).unwrap();
+        }
     }
 }
