@@ -376,8 +376,11 @@ impl Commit {
             return Err(Error::Invalid("a commit changes the view at most once".into()));
         }
         let restores = self.writes.iter().filter(|write| matches!(write, Write::Restore(_))).count();
-        if restores > 0 && restores < self.writes.len() {
-            return Err(Error::Invalid("a commit that restores does nothing else".into()));
+        if restores > 0 && (restores < self.writes.len() || self.id.is_some()) {
+            return Err(Error::Invalid(
+                "a commit that restores does nothing else and has no id: it can be sent again without one"
+                    .into(),
+            ));
         }
         for expect in &self.expect {
             match expect {
@@ -537,7 +540,8 @@ impl Write {
                     fields.number(*last);
                 });
             }
-            Write::Restore(restore) => restore.fingerprint(fields),
+            // A commit that restores bears no id, and so has no use for a digest.
+            Write::Restore(_) => fields.text("restore"),
             Write::Delete => fields.text("delete"),
         }
     }

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Document, Error, Json, Message, NewDocument, NewMessage, Result, SessionKey, Time, ViewChangeKind,
     commit::{validate_metadata, validate_stretches},
-    fingerprint::Fingerprint,
     limits,
     message::validate_name,
     time,
@@ -134,12 +133,6 @@ impl Restore {
             }),
             Restore::State(state) => state.validate(),
         }
-    }
-
-    pub(crate) fn fingerprint(&self, fields: &mut Fingerprint) {
-        fields.text("restore");
-        // What is restored has no digest of its own: a restore is repeatable without a commit id.
-        fields.text(&serde_json::to_string(self).unwrap_or_default());
     }
 }
 

@@ -330,23 +330,33 @@ fn times(conn: &Connection, session: &Session, window: Window) -> Read<MessagePa
     Ok(MessagePage::new(messages, has_earlier, has_later, false))
 }
 
-/// The message with this id of the writer's, if it is in the session's view.
+/// The message with this id of the writer's, if it is in the session's view; of several the one that is read last. An id
+/// is hardly ever in a log more than once, so all that bear it are looked at.
 pub(crate) fn message_by_id(conn: &Connection, session: &Session, message_id: &str) -> Read<Option<Message>> {
     let mut statement = conn.prepare_cached(&message_by_id_sql())?;
-    for span in session.view.spans().iter().rev().map(Stretch::from) {
-        let params = params![span.log, message_id, span.first, span.last];
-        if let Some(message) = first(&mut statement, params, row::message)? {
-            return Ok(Some(message));
+    let spans = session.view.spans();
+    let mut logs: Vec<i64> = spans.iter().map(|span| span.log.0).collect();
+    logs.sort_unstable();
+    logs.dedup();
+    let mut found: Option<(usize, Message)> = None;
+    for log in logs {
+        for message in all(&mut statement, params![log, message_id], row::message)? {
+            let shows = |span: &Span| {
+                span.log.0 == log
+                    && span.first <= message.seq
+                    && span.last.is_none_or(|last| message.seq <= last)
+            };
+            let place = spans.iter().position(shows);
+            if let Some(place) = place.filter(|place| {
+                found.as_ref().is_none_or(|(other, before)| (*other, before.seq) < (*place, message.seq))
+            }) {
+                found = Some((place, message));
+            }
         }
     }
-    Ok(None)
+    Ok(found.map(|(_, message)| message))
 }
 
-/// The index is named because SQLite would choose the one on `seq` and walk through the whole session. Row ids grow
-/// with `seq` within a log, so their order costs nothing.
 pub(crate) fn message_by_id_sql() -> String {
-    format!(
-        "SELECT {MESSAGE_COLUMNS} FROM messages INDEXED BY idx_messages_message_id \
-         WHERE session_id = ?1 AND message_id = ?2 AND +seq BETWEEN ?3 AND ?4 ORDER BY id DESC LIMIT 1"
-    )
+    format!("SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_id = ?1 AND message_id = ?2")
 }

@@ -280,3 +280,72 @@ pub async fn a_commit_that_nobody_waits_for_happens_once_or_not_at_all(store: St
     }
     assert_eq!(texts.iter().filter(|text| *text == "\"goes on\"").count(), 20);
 }
+
+/// Eight threads that pop get each message once, and together all of them.
+pub async fn threads_that_pop_get_each_message_once(store: Store) {
+    let count = 200_u64;
+    store.append(&key("ann"), (1..=count).map(|n| said(&n.to_string())).collect()).await.unwrap();
+    let popped = at_once(&store, |_, store| {
+        let mut mine = Vec::new();
+        while let Some(message) = block_on(store.pop(&key("ann"))).unwrap() {
+            assert_eq!(message.content.get(), format!("\"{}\"", message.seq));
+            mine.push(message.seq);
+        }
+        mine
+    });
+    assert!(popped.iter().all(|mine| mine.is_sorted_by(|a, b| a > b)), "{popped:?}");
+    let mut all: Vec<u64> = popped.into_iter().flatten().collect();
+    all.sort_unstable();
+    assert_eq!(all, (1..=count).collect::<Vec<_>>());
+    assert_eq!(history(&store, &key("ann")).await, []);
+}
+
+/// Of eight threads that replace the same end of a history, one does.
+pub async fn of_threads_that_replace_one_suffix_one_succeeds(store: Store) {
+    for round in 0..10_u64 {
+        let receipt = store.append(&key("ann"), vec![said("old")]).await.unwrap();
+        let answers = at_once(&store, |n, store| {
+            block_on(store.replace_suffix(&key("ann"), &receipt.seqs, vec![said(&n.to_string())]))
+        });
+        let (n, receipt) =
+            only_one(answers, Conflict::Tail { expected: receipt.seqs, current: vec![2 * round + 2] });
+        assert_eq!(receipt.seqs, [2 * round + 1, 2 * round + 2]);
+        assert_eq!(texts(&store, &key("ann")).await.last().unwrap(), &format!("\"{n}\""));
+    }
+}
+
+/// Threads that change what a session shows lose nothing that others append meanwhile.
+pub async fn threads_that_change_views_lose_no_append(store: Store) {
+    store.append(&key("ann"), (0..20).map(|n| said(&n.to_string())).collect()).await.unwrap();
+    at_once(&store, |n, store| {
+        for round in 0..25 {
+            let change = match (n % 4, round % 3) {
+                (0, 0) => block_on(store.compact(&key("ann"), 3, Some(said("summary")))).map(drop),
+                (0, 1) => block_on(store.uncompact(&key("ann"))).map(drop),
+                (0, _) => block_on(store.undo(&key("ann"))).map(drop),
+                (1, 0) => block_on(store.reset(&key("ann"))).map(drop),
+                (1, _) => block_on(store.fork(&key("ann"), &key(&format!("{n}-{round}")), None)).map(drop),
+                _ => block_on(store.append(&key("ann"), vec![said(&format!("t{n}-{round}"))])).map(drop),
+            };
+            match change {
+                // Somebody else hid the message that the compaction went by.
+                Ok(()) | Err(Error::Conflict { conflict: Conflict::NotInView { .. }, .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    });
+    // Every append is in the log, in its thread's order; observing holds the counts against what is there.
+    let log = super::observed::log(&store, &key("ann")).await;
+    for n in [2, 3, 6, 7] {
+        let mine: Vec<&str> = log
+            .iter()
+            .map(|m| m.content.get().trim_matches('"'))
+            .filter(|text| text.starts_with(&format!("t{n}-")))
+            .collect();
+        assert_eq!(mine, (0..25).map(|round| format!("t{n}-{round}")).collect::<Vec<_>>());
+    }
+    observe(&store).await;
+    while store.undo(&key("ann")).await.unwrap() {}
+    let shown = texts(&store, &key("ann")).await;
+    assert_eq!(shown.iter().filter(|text| text.starts_with("\"t")).count(), 100, "{shown:?}");
+}

@@ -43,6 +43,7 @@
 mod appends;
 mod atomicity;
 mod bad_input;
+mod calls;
 mod commit_ids;
 mod concurrency;
 mod deletes;
@@ -50,6 +51,7 @@ mod documents;
 mod examples;
 mod expectations;
 mod filters;
+mod forks;
 mod json;
 mod keys;
 mod lifecycle;
@@ -64,6 +66,7 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 mod times;
+mod views;
 mod windows;
 
 use crate::{Error, Store};
@@ -224,6 +227,51 @@ macro_rules! conformance_promises {
                 a_window_of_a_missing_session_is_not_found
                 a_window_that_cannot_be_is_refused
                 ;
+            views:
+                a_compaction_hides_the_older_messages_behind_its_summary
+                a_compaction_without_a_summary_just_hides
+                a_message_appended_during_a_compaction_stays
+                a_compaction_that_hides_nothing_writes_nothing
+                a_compaction_keeps_calls_with_their_results
+                a_compaction_is_taken_back
+                uncompacting_stops_at_a_reset
+                uncompacting_shows_nothing_twice
+                a_reset_begins_anew
+                a_rewind_hides_what_comes_after
+                a_pop_hides_the_newest_message
+                a_repeated_pop_is_the_same_message
+                a_suffix_is_replaced_as_a_whole
+                undo_takes_back_each_change_in_turn
+                undo_hides_what_the_change_appended
+                a_view_is_set_as_a_whole
+                what_is_not_shown_is_a_conflict
+                changes_of_a_view_are_told
+                a_commit_changes_the_view_at_most_once
+                a_view_of_too_many_spans_is_rewritten
+                a_repair_closes_what_is_open
+                views_of_missing_sessions_are_not_found
+                ;
+            forks:
+                a_fork_shows_the_history_up_to_a_message
+                a_fork_and_its_parent_go_on_apart
+                a_fork_of_a_fork
+                a_fork_of_a_compacted_session
+                a_fork_takes_along_what_describes_it
+                deleting_a_parent_never_harms_its_forks
+                a_refused_delete_leaves_the_forks_as_they_were
+                a_fork_that_cannot_be_is_refused
+                a_repeated_fork_happens_once
+                forks_stay_within_the_scope
+                ;
+            calls:
+                a_window_never_begins_with_a_lone_result
+                pages_are_the_history_and_cut_no_call
+                an_end_that_is_named_stays
+                a_window_by_weight_takes_what_fits
+                calls_are_kept_with_results_within_reach
+                lone_halves_hold_up_nothing
+                the_latest_messages_of_an_interval
+                ;
             documents:
                 a_document_is_read_back_as_it_was_put
                 a_document_put_again_is_replaced
@@ -292,6 +340,9 @@ macro_rules! conformance_promises {
                 a_read_sees_what_was_answered_before
                 a_read_sees_a_commit_wholly_or_not_at_all
                 a_commit_that_nobody_waits_for_happens_once_or_not_at_all
+                threads_that_pop_get_each_message_once
+                of_threads_that_replace_one_suffix_one_succeeds
+                threads_that_change_views_lose_no_append
                 ;
             lifecycle:
                 a_new_store_is_empty
