@@ -2,6 +2,7 @@
 //! file has them, must leave the same in memory. And at no time does anyone read a call without its result.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+#![allow(clippy::print_stdout, reason = "a test's output, shown when it fails or is asked for")]
 
 use std::{
     collections::{BTreeMap, HashMap},
