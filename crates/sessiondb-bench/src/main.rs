@@ -3,8 +3,11 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark's output")]
 
+mod import;
 mod sample;
 mod views;
+
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
@@ -30,11 +33,24 @@ enum Bench {
         #[arg(long, default_value_t = 500)]
         samples: usize,
     },
+    /// Imports of long transcripts, made from the samples.
+    Import {
+        /// How many records a transcript has.
+        #[arg(long, default_value_t = 100_000)]
+        records: usize,
+        /// Where the samples are.
+        #[arg(long, default_value = "samples")]
+        samples: PathBuf,
+        /// How often each is imported.
+        #[arg(long, default_value_t = 3)]
+        runs: usize,
+    },
 }
 
-fn main() -> sessiondb::Result<()> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let Args { bench, seed } = Args::parse();
     match bench {
-        Bench::Views { messages, samples } => views::run(messages, samples, seed),
+        Bench::Views { messages, samples } => Ok(views::run(messages, samples, seed)?),
+        Bench::Import { records, samples, runs } => import::run(records, &samples, runs, seed),
     }
 }
