@@ -1,21 +1,28 @@
 //! `sessiondb`, the command line.
 //!
 //! One file a command in `command`. The streams are `output`'s, the exit codes `exit`'s; what is read from the command
-//! line beyond what clap reads is in `argument`; what sessions and messages look like, in `json`, `transcript` and
-//! `table`.
+//! line beyond what clap reads is in `argument`; what sessions and messages look like, in `json`, `header`,
+//! `transcript` and `table`; what of them is hidden and why, in `hidden` and `marks`.
 
 mod argument;
 mod block;
+mod change;
 mod cli;
 mod command;
 mod exit;
+mod header;
+mod hidden;
 mod json;
+mod marks;
 mod ndjson;
 mod output;
+mod pages;
 mod place;
 mod progress;
 mod raw;
+mod stretch;
 mod table;
+mod tally;
 mod title;
 mod transcript;
 mod usage;
@@ -27,7 +34,7 @@ use clap::Parser;
 use sessiondb::blocking;
 
 use crate::{
-    cli::{Cli, Command},
+    cli::{Cli, Command, StoreCommand},
     exit::{Exit, Failure},
     output::Output,
 };
@@ -51,17 +58,34 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
-    let store = place::open(cli.db.as_deref(), cli.command.makes_store()?)?;
+    match cli.command {
+        Command::Completions(args) => command::completions::run(args, out),
+        Command::Store(command) => run_on_store(command, cli.db.as_deref(), out),
+    }
+}
+
+fn run_on_store(command: StoreCommand, db: Option<&str>, out: &mut Output) -> Result<Exit, Failure> {
+    let url = place::url(db)?;
+    let store = place::open(&url, command.makes_store()?)?;
     let blocking = blocking::Store::from(store.clone());
-    let exit = match cli.command {
-        Command::Import(args) => command::import::run(args, &store, out),
-        Command::New(args) => command::new::run(args, &blocking, out),
-        Command::Append(args) => command::append::run(args, &blocking, out),
-        Command::Ls(args) => command::ls::run(args, &blocking, out),
-        Command::Show(args) => command::show::run(args, &blocking, out),
-        Command::Patch(args) => command::patch::run(args, &blocking, out),
-        Command::Rm(args) => command::rm::run(args, &blocking, out),
-        Command::Check(args) => command::check::run(args, &blocking, out),
+    let exit = match command {
+        StoreCommand::Import(args) => command::import::run(args, &store, out),
+        StoreCommand::New(args) => command::new::run(args, &blocking, out),
+        StoreCommand::Append(args) => command::append::run(args, &blocking, out),
+        StoreCommand::Ls(args) => command::ls::run(args, &blocking, out),
+        StoreCommand::Show(args) => command::show::run(args, &blocking, out),
+        StoreCommand::Stats(args) => command::stats::run(args, &blocking, &url, out),
+        StoreCommand::Patch(args) => command::patch::run(args, &blocking, out),
+        StoreCommand::Compact(args) => command::compact::run(args, &blocking, out),
+        StoreCommand::Uncompact(args) => command::uncompact::run(args, &blocking, out),
+        StoreCommand::Fork(args) => command::fork::run(args, &blocking, out),
+        StoreCommand::Rewind(args) => command::rewind::run(args, &blocking, out),
+        StoreCommand::Pop(args) => command::pop::run(args, &blocking, out),
+        StoreCommand::Reset(args) => command::reset::run(args, &blocking, out),
+        StoreCommand::Undo(args) => command::undo::run(args, &blocking, out),
+        StoreCommand::Repair(args) => command::repair::run(args, &blocking, out),
+        StoreCommand::Rm(args) => command::rm::run(args, &blocking, out),
+        StoreCommand::Check(args) => command::check::run(args, &blocking, out),
     }?;
     blocking.close()?;
     Ok(exit)
