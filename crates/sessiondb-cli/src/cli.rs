@@ -3,7 +3,10 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    command::{append, check, import, ls, new, patch, rm, show},
+    command::{
+        append, check, compact, completions, fork, import, ls, new, patch, pop, repair, reset, rewind, rm,
+        show, stats, uncompact, undo,
+    },
     exit::{Exit, Failure},
 };
 
@@ -38,33 +41,58 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a run of the program")]
 pub enum Command {
     Import(import::Args),
+    #[command(flatten)]
+    Store(StoreCommand),
+    Completions(completions::Args),
+}
+
+/// What is done with a store. An import is not among these, since it opens one only when it has found something to put in.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
     New(new::Args),
     Append(append::Args),
     Ls(ls::Args),
     Show(show::Args),
+    Stats(stats::Args),
     Patch(patch::Args),
+    Compact(compact::Args),
+    Uncompact(uncompact::Args),
+    Fork(fork::Args),
+    Rewind(rewind::Args),
+    Pop(pop::Args),
+    Reset(reset::Args),
+    Undo(undo::Args),
+    Repair(repair::Args),
     Rm(rm::Args),
     Check(check::Args),
 }
 
-impl Command {
-    /// Whether the command puts something into a store, so that one which is not there is made. An import makes one
-    /// when it has found something to put in.
+impl StoreCommand {
+    /// Whether the command puts something into a store, so that one which is not there is made.
     ///
     /// # Errors
     /// If it cannot be done in any store.
     pub fn makes_store(&self) -> Result<bool, Failure> {
         match self {
-            Command::New(args) => args.check().map(|()| true),
-            Command::Append(args) => args.check(),
-            Command::Import(_)
-            | Command::Ls(_)
-            | Command::Show(_)
-            | Command::Patch(_)
-            | Command::Rm(_)
-            | Command::Check(_) => Ok(false),
+            StoreCommand::New(args) => args.check().map(|()| true),
+            StoreCommand::Append(args) => args.check(),
+            StoreCommand::Ls(_)
+            | StoreCommand::Show(_)
+            | StoreCommand::Stats(_)
+            | StoreCommand::Patch(_)
+            | StoreCommand::Compact(_)
+            | StoreCommand::Uncompact(_)
+            | StoreCommand::Fork(_)
+            | StoreCommand::Rewind(_)
+            | StoreCommand::Pop(_)
+            | StoreCommand::Reset(_)
+            | StoreCommand::Undo(_)
+            | StoreCommand::Repair(_)
+            | StoreCommand::Rm(_)
+            | StoreCommand::Check(_) => Ok(false),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use sessiondb::{Error, ErrorClass};
+use sessiondb::{Conflict, Error, ErrorClass};
 
 /// The exit codes, all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,9 @@ impl Exit {
             }
             Exit::Usage => "wrong usage",
             Exit::NotFound => "not found: no such session, or no transcripts to import",
-            Exit::Conflict => "conflict: the session exists, has changed, or has other content under that id",
+            Exit::Conflict => {
+                "conflict: the session exists, has changed, shows no such message, or the id has other content"
+            }
             Exit::BadInput => "bad input: a key, a JSON text or a message that cannot be accepted",
             Exit::Store => {
                 "the store cannot be opened or used (busy, full, damaged, stopped, outcome unknown)"
@@ -146,6 +148,9 @@ impl From<Error> for Failure {
 
 /// The next step to take, in terms of commands where the library speaks of calls.
 fn hint_for(error: &Error) -> Option<&'static str> {
+    if let Error::Conflict { conflict: Conflict::NotInView { .. }, .. } = error {
+        return Some("`sessiondb show KEY --all` shows every message, and says which are hidden");
+    }
     match error.class() {
         ErrorClass::NotFound => Some("`sessiondb ls` shows the keys"),
         ErrorClass::Unknown => Some("look whether it happened before you do it again"),
@@ -166,7 +171,7 @@ impl From<io::Error> for Failure {
 
 #[cfg(test)]
 mod tests {
-    use sessiondb::{Conflict, SessionKey};
+    use sessiondb::SessionKey;
 
     use super::*;
 

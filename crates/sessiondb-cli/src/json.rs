@@ -2,7 +2,12 @@
 //! is the order of times.
 
 use serde::{Serialize, Serializer};
-use sessiondb::{Json, LogId, Message, Session, SessionKey, Span, Time, time};
+use sessiondb::{Json, Lineage, LogId, Message, Session, SessionKey, Span, Time, time};
+
+use crate::{
+    hidden::{Hidden, Why},
+    stretch::Stretch,
+};
 
 fn time_text<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&time::to_text(*time))
@@ -71,6 +76,16 @@ pub struct MessageJson<'a> {
     token_count: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attributes: Option<&'a Json>,
+    /// Whether the session shows it; said where others are printed too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shown: Option<bool>,
+}
+
+impl MessageJson<'_> {
+    /// With the word whether the session shows it.
+    pub fn shown(self, shown: bool) -> Self {
+        MessageJson { shown: Some(shown), ..self }
+    }
 }
 
 impl<'a> From<&'a Message> for MessageJson<'a> {
@@ -87,6 +102,72 @@ impl<'a> From<&'a Message> for MessageJson<'a> {
             closes: &message.closes,
             token_count: message.token_count,
             attributes: message.attributes.as_ref(),
+            shown: None,
         }
+    }
+}
+
+/// Where a session's history comes from. The `id` of a session that was deleted is null.
+#[derive(Serialize)]
+pub struct LineageJson {
+    forked_from: Option<ForkedFromJson>,
+    inherited: Vec<InheritedJson>,
+    readers: u64,
+}
+
+#[derive(Serialize)]
+struct ForkedFromJson {
+    id: Option<String>,
+    at: u64,
+}
+
+#[derive(Serialize)]
+struct InheritedJson {
+    log: LogId,
+    id: Option<String>,
+    first: u64,
+    last: u64,
+}
+
+impl From<&Lineage> for LineageJson {
+    fn from(lineage: &Lineage) -> LineageJson {
+        // A deleted session is kept for its forks under an address that nobody can use.
+        let id = |key: &Option<SessionKey>| {
+            key.as_ref().filter(|key| !key.is_reserved()).map(SessionKey::to_string)
+        };
+        LineageJson {
+            forked_from: lineage
+                .forked_from
+                .as_ref()
+                .map(|from| ForkedFromJson { id: id(&from.key), at: from.at }),
+            inherited: lineage
+                .inherited
+                .iter()
+                .map(|one| InheritedJson { log: one.log, id: id(&one.key), first: one.first, last: one.last })
+                .collect(),
+            readers: lineage.readers,
+        }
+    }
+}
+
+/// Messages that are hidden, and by what: the name of a change of the view, `undo` or `fork`.
+#[derive(Serialize)]
+pub struct HiddenJson {
+    #[serde(flatten)]
+    stretch: Stretch,
+    by: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<Stretch>,
+}
+
+impl From<&Hidden> for HiddenJson {
+    fn from(hidden: &Hidden) -> HiddenJson {
+        let at = match hidden.why {
+            Why::Change { at, .. } => Some(time::to_text(at)),
+            Why::Undone | Why::Forked | Why::Unknown => None,
+        };
+        HiddenJson { stretch: hidden.stretch, by: hidden.why.name(), at, summary: hidden.why.summary() }
     }
 }

@@ -1,24 +1,31 @@
 //! `sessiondb`, the command line.
 //!
 //! One file a command in `command`. The streams are `output`'s, the exit codes `exit`'s; what is read from the command
-//! line beyond what clap reads is in `argument`; what sessions and messages look like, in `json`, `transcript` and
-//! `table`.
+//! line beyond what clap reads is in `argument`; what sessions and messages look like, in `json`, `header`,
+//! `transcript` and `table`; what of them is hidden and why, in `hidden` and `marks`.
 
 mod argument;
 mod block;
+mod change;
 mod cli;
 mod command;
 mod exit;
 mod file;
+mod header;
+mod hidden;
 mod json;
+mod marks;
 mod ndjson;
 mod output;
+mod pages;
 mod place;
 mod progress;
 mod raw;
 mod search;
+mod stretch;
 mod summary;
 mod table;
+mod tally;
 mod title;
 mod transcript;
 mod usage;
@@ -30,7 +37,7 @@ use clap::Parser;
 use sessiondb::blocking;
 
 use crate::{
-    cli::{Cli, Command},
+    cli::{Cli, Command, StoreCommand},
     exit::{Exit, Failure},
     output::Output,
 };
@@ -54,28 +61,34 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
-    let (url, make) = (cli.db.as_deref(), cli.command.makes_store()?);
     match cli.command {
-        // It opens a store itself, once it has found something to put in.
-        Command::Import(args) => command::import::run(args, url, out),
-        Command::New(args) => in_store(url, make, |store| command::new::run(args, store, out)),
-        Command::Append(args) => in_store(url, make, |store| command::append::run(args, store, out)),
-        Command::Ls(args) => in_store(url, make, |store| command::ls::run(args, store, out)),
-        Command::Show(args) => in_store(url, make, |store| command::show::run(args, store, out)),
-        Command::Patch(args) => in_store(url, make, |store| command::patch::run(args, store, out)),
-        Command::Rm(args) => in_store(url, make, |store| command::rm::run(args, store, out)),
-        Command::Check(args) => in_store(url, make, |store| command::check::run(args, store, out)),
+        Command::Import(args) => command::import::run(args, cli.db.as_deref(), out),
+        Command::Completions(args) => command::completions::run(args, out),
+        Command::Store(command) => run_on_store(command, cli.db.as_deref(), out),
     }
 }
 
-/// Opens the store, does something in it, and closes it.
-fn in_store(
-    url: Option<&str>,
-    make: bool,
-    act: impl FnOnce(&blocking::Store) -> Result<Exit, Failure>,
-) -> Result<Exit, Failure> {
-    let store = blocking::Store::from(place::open(url, make)?);
-    let exit = act(&store)?;
-    store.close()?;
+fn run_on_store(command: StoreCommand, db: Option<&str>, out: &mut Output) -> Result<Exit, Failure> {
+    let url = place::url(db)?;
+    let blocking = blocking::Store::from(place::open(&url, command.makes_store()?)?);
+    let exit = match command {
+        StoreCommand::New(args) => command::new::run(args, &blocking, out),
+        StoreCommand::Append(args) => command::append::run(args, &blocking, out),
+        StoreCommand::Ls(args) => command::ls::run(args, &blocking, out),
+        StoreCommand::Show(args) => command::show::run(args, &blocking, out),
+        StoreCommand::Stats(args) => command::stats::run(args, &blocking, &url, out),
+        StoreCommand::Patch(args) => command::patch::run(args, &blocking, out),
+        StoreCommand::Compact(args) => command::compact::run(args, &blocking, out),
+        StoreCommand::Uncompact(args) => command::uncompact::run(args, &blocking, out),
+        StoreCommand::Fork(args) => command::fork::run(args, &blocking, out),
+        StoreCommand::Rewind(args) => command::rewind::run(args, &blocking, out),
+        StoreCommand::Pop(args) => command::pop::run(args, &blocking, out),
+        StoreCommand::Reset(args) => command::reset::run(args, &blocking, out),
+        StoreCommand::Undo(args) => command::undo::run(args, &blocking, out),
+        StoreCommand::Repair(args) => command::repair::run(args, &blocking, out),
+        StoreCommand::Rm(args) => command::rm::run(args, &blocking, out),
+        StoreCommand::Check(args) => command::check::run(args, &blocking, out),
+    }?;
+    blocking.close()?;
     Ok(exit)
 }

@@ -38,6 +38,12 @@ impl Line {
         self
     }
 
+    /// All of it fainter.
+    pub fn dimmed(mut self) -> Line {
+        self.pieces.iter_mut().for_each(|(style, _)| *style = Style::dimmed(*style));
+        self
+    }
+
     /// The text of it, harmless.
     pub fn text(&self, colour: bool) -> String {
         let mut line = String::new();
@@ -81,6 +87,14 @@ impl Output {
     /// Prints a line of text.
     pub fn line(&mut self, line: &Line) -> io::Result<()> {
         writeln!(self.stdout, "{}", line.text(self.stdout_colour))
+    }
+
+    /// Prints lines that belong together, set off from what is above them. Without lines, nothing.
+    pub fn paragraph(&mut self, lines: &[Line]) -> io::Result<()> {
+        if !lines.is_empty() {
+            self.text("\n")?;
+        }
+        lines.iter().try_for_each(|line| self.line(line))
     }
 
     /// Prints text of several lines as it is: no newline is added.

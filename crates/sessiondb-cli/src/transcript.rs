@@ -37,6 +37,15 @@ pub fn lines(message: &Message, detail: Detail) -> Vec<Line> {
     lines
 }
 
+/// The lines of a message that the session hides, which are fainter and say so.
+pub fn hidden_lines(message: &Message, detail: Detail) -> Vec<Line> {
+    let mut lines = lines(message, detail);
+    if let Some(head) = lines.first_mut() {
+        *head = std::mem::take(head).plain(" · hidden");
+    }
+    lines.into_iter().map(Line::dimmed).collect()
+}
+
 /// A time as it is shown: local, to the second.
 pub fn local(time: Time) -> String {
     time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string()

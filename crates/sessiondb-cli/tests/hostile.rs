@@ -208,6 +208,27 @@ fn a_directory_that_cannot_be_read_beside_others() {
     assert!(stderr.contains("mmm") && stderr.contains("2 new") && stderr.contains("1 failed"), "{stderr}");
 }
 
+/// A change of what a session shows that cannot be made changes nothing.
+#[test]
+fn places_that_are_not_there() {
+    for seq in ["3", "99", "9223372036854775807"] {
+        refused_input(&["rewind", KEY, seq], b"", 4, "is not in its view");
+        refused_input(&["compact", KEY, "--through", seq, "--summary", "s"], b"", 4, "is not in its view");
+        refused_input(&["fork", KEY, "a:cli::dm:q", "--at", seq], b"", 4, "is not in its view");
+    }
+    for seq in ["-1", "1.5", "0x1", "", " 1", "१", "18446744073709551616"] {
+        refused_input(&["rewind", KEY, "--", seq], b"", 2, "SEQ");
+        refused_input(&["fork", KEY, "a:cli::dm:q", &format!("--at={seq}")], b"", 2, "--at");
+    }
+    refused_input(&["fork", KEY, KEY], b"", 4, "it exists already");
+    refused_input(&["fork", KEY, KEY, "--at", "1"], b"", 4, "it exists already");
+    refused_input(&["fork", KEY, "a:cli::dm:=00"], b"", 5, "NUL");
+    refused_input(&["fork", KEY, &format!("a:cli::dm:{}", "x".repeat(600))], b"", 5, "512");
+    refused_input(&["compact", KEY, "--summary-file", "-"], b"\xff\xfe", 5, "not UTF-8 from byte 1 on");
+    let long = "x".repeat((16 << 20) + 1);
+    refused_input(&["compact", KEY, "--keep", "1", "--summary-file", "-"], long.as_bytes(), 5, "16777216");
+}
+
 /// What cannot be done in any store makes none.
 #[test]
 fn a_command_that_cannot_be_done_makes_no_store() {
@@ -219,6 +240,11 @@ fn a_command_that_cannot_be_done_makes_no_store() {
     refused(&run(&db, &["new", "a"], b""), 5, "1 part where five");
     refused(&run(&db, &["ls"], b""), 6, "there is no store");
     refused(&run(&db, &["check"], b""), 6, "there is no store");
+    for command in ["compact", "uncompact", "undo", "reset", "pop", "repair", "stats"] {
+        refused(&run(&db, &[command, KEY], b""), 6, "there is no store");
+    }
+    refused(&run(&db, &["rewind", KEY, "1"], b""), 6, "there is no store");
+    refused(&run(&db, &["fork", KEY, "a:cli::dm:q"], b""), 6, "there is no store");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 

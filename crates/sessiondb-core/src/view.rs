@@ -139,6 +139,11 @@ impl View {
         spans.map(|span| span.last.unwrap_or(head) - span.first + 1).sum()
     }
 
+    /// The number that is read last in a view that is closed; `None` if it is empty.
+    pub fn last(&self) -> Option<u64> {
+        self.0.last().and_then(|span| span.last)
+    }
+
     /// The greatest number in it, if the last message is `head`; 0 if it is empty.
     pub fn greatest(&self, head: u64) -> u64 {
         self.closed(head).0.iter().filter_map(|span| span.last).max().unwrap_or(0)

@@ -46,7 +46,8 @@ impl Change<'_> {
             log_first: last + 1,
             view: View::whole(LogId(0)),
         };
-        let log = self.insert_session(session, &ancestors, Some((parent.log, fork.at.unwrap_or(last))))?;
+        let at = fork.at.or(shown.last()).unwrap_or(0);
+        let log = self.insert_session(session, &ancestors, Some((parent.log, at)))?;
         self.head_before = last;
         self.show(View::of(shown.spans().iter().copied(), log, last))?;
         self.keep_view_short()?;

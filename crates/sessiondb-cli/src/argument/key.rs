@@ -1,6 +1,6 @@
 //! Which session a KEY argument means.
 
-use sessiondb::{SessionFilter, SessionKey, SessionOrder, blocking::Store, limits};
+use sessiondb::{Error, Session, SessionFilter, SessionKey, SessionOrder, blocking::Store, limits};
 
 use crate::exit::{Exit, Failure};
 
@@ -37,6 +37,14 @@ pub fn resolve(store: &Store, text: &str) -> Result<SessionKey, Failure> {
             Err(failure.details(named).hint("give more of it, or a whole key"))
         }
     }
+}
+
+/// The session under this key.
+///
+/// # Errors
+/// Not found if there is none.
+pub fn session(store: &Store, key: &SessionKey) -> Result<Session, Failure> {
+    Ok(store.session(key)?.ok_or_else(|| Error::NotFound(Box::new(key.clone())))?)
 }
 
 /// The sessions that match and whose `peer_id` begins with `prefix`; one more than are named, if there are that many.

@@ -13,7 +13,7 @@ Examples:
   sessiondb check
   sessiondb check -o json | jq -r '.findings[].at'";
 
-/// Looks at everything in the store: recounts, re-reads, compares checksums. Changes nothing.
+/// Checks all of the store: recounts, re-reads, compares checksums. Changes nothing.
 ///
 /// The exit code is 1 if anything is not as it should be.
 #[derive(Debug, clap::Args)]

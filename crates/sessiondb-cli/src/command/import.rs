@@ -90,7 +90,8 @@ enum Target {
     Nothing(Rehearsal),
 }
 
-pub fn run(args: Args, url: Option<&str>, out: &mut Output) -> Result<Exit, Failure> {
+pub fn run(args: Args, db: Option<&str>, out: &mut Output) -> Result<Exit, Failure> {
+    let url = &place::url(db)?;
     let mut summary = Summary::default();
     let mut search = Search::default();
     if args.paths.is_empty() {
@@ -138,7 +139,7 @@ impl Target {
     fn import(
         &mut self,
         source: &Source,
-        url: Option<&str>,
+        url: &str,
         progress: &Progress,
     ) -> Result<Result<Verdict, ImportError>, Failure> {
         let read = &mut |bytes| progress.read(bytes);
@@ -161,7 +162,7 @@ impl Target {
 fn import_all(
     sources: &[Source],
     args: &Args,
-    url: Option<&str>,
+    url: &str,
     target: &mut Target,
     summary: &mut Summary,
     out: &mut Output,

@@ -2,9 +2,19 @@
 
 pub mod append;
 pub mod check;
+pub mod compact;
+pub mod completions;
+pub mod fork;
 pub mod import;
 pub mod ls;
 pub mod new;
 pub mod patch;
+pub mod pop;
+pub mod repair;
+pub mod reset;
+pub mod rewind;
 pub mod rm;
 pub mod show;
+pub mod stats;
+pub mod uncompact;
+pub mod undo;

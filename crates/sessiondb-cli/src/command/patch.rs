@@ -1,6 +1,6 @@
 //! `sessiondb patch`: change a session's status, metadata or tokens.
 
-use sessiondb::{Commit, Conflict, Error, Expect, Json, Session, SessionKey, Write, blocking::Store};
+use sessiondb::{Commit, Conflict, Error, Expect, Json, Write, blocking::Store};
 
 use crate::{
     argument::{json, key},
@@ -70,7 +70,7 @@ pub fn run(args: Args, store: &Store, out: &mut Output) -> Result<Exit, Failure>
         None => store.commit_one(commit).map(drop)?,
         Some(patch) => commit_merged(store, commit, &patch, args.revision)?,
     }
-    out.json_line(&SessionJson::from(&existing(store, &key)?))?;
+    out.json_line(&SessionJson::from(&key::session(store, &key)?))?;
     Ok(Exit::Done)
 }
 
@@ -78,7 +78,7 @@ pub fn run(args: Args, store: &Store, out: &mut Output) -> Result<Exit, Failure>
 fn commit_merged(store: &Store, commit: Commit, patch: &Json, revision: Option<u64>) -> Result<(), Failure> {
     let mut tries = 1;
     loop {
-        let session = existing(store, &commit.key)?;
+        let session = key::session(store, &commit.key)?;
         let merged =
             session.metadata.merge_patch(patch).map_err(|error| Failure::from(error).at("--merge"))?;
         let commit = commit.clone().expect(Expect::State(session.revision)).write(Write::SetMetadata(merged));
@@ -91,8 +91,4 @@ fn commit_merged(store: &Store, commit: Commit, patch: &Json, revision: Option<u
             result => return result.map(drop).map_err(Failure::from),
         }
     }
-}
-
-fn existing(store: &Store, key: &SessionKey) -> Result<Session, Failure> {
-    Ok(store.session(key)?.ok_or_else(|| Error::NotFound(Box::new(key.clone())))?)
 }

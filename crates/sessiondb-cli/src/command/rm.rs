@@ -13,7 +13,7 @@ Examples:
   sessiondb rm main:cli::dm:ann
   sessiondb rm --yes 7f2abd2d 0944e97b";
 
-/// Deletes sessions with all their messages and documents, for good, and prints their keys.
+/// Deletes sessions for good, with their messages and documents, and prints their keys.
 ///
 /// It asks before. Without a terminal to ask on, it needs --yes. A key that means no session is an error, but the
 /// others are deleted.

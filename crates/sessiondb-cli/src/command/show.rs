@@ -1,19 +1,21 @@
 //! `sessiondb show`: read a session.
 
-use owo_colors::Style;
-use sessiondb::{Error, MessagePage, Session, SessionKey, Window, blocking::Store};
+use sessiondb::{Message, Session, blocking::Store};
 
 use crate::{
     argument::key,
     exit::{Exit, Failure},
-    json::{MessageJson, SessionJson},
-    output::{Line, Output},
-    title::title,
+    header,
+    hidden::{self, Hidden},
+    json::{HiddenJson, LineageJson, MessageJson, SessionJson},
+    marks::Marks,
+    output::Output,
+    pages::{Pages, Place},
     transcript::{self, Detail},
 };
 
-/// Messages read at a time: few enough to hold even if they are large.
-const PAGE: u64 = 50;
+/// How many messages are shown if nobody says.
+const LAST: u64 = 50;
 
 const ABOUT: &str = "\
 Shows a session: what it is, then its newest messages, the oldest of them first.
@@ -22,13 +24,18 @@ Thinking, calls of tools and their answers are folded to a line each; --full sho
 terminal would obey are written out, as \\u{1b}.
 
 With --before or --after it shows messages next to the one with that number instead of the newest; --after 0 begins \
-at the start. How many it shows is said by --last.";
+at the start. How many it shows is said by --last. It never begins or ends between a call of a tool and its result, so \
+there may be fewer messages; or more, where the smallest stretch that has both is longer.
+
+What compact, rewind, reset and pop hid is named above the messages, and marked with a line between them. --all shows \
+everything that the session ever had, in the order of the numbers, and says of each message whether it is hidden.";
 
 const EXAMPLES: &str = "\
 Examples:
   sessiondb show 7f2abd2d
   sessiondb show main:cli::dm:ann --last 10 --full
-  sessiondb show main:cli::dm:ann --after 0 --last 1000000 -o jsonl > transcript.jsonl";
+  sessiondb show main:cli::dm:ann --after 0 --last 1000000 -o jsonl > transcript.jsonl
+  sessiondb show main:cli::dm:ann --all -o jsonl | jq 'select(.shown | not)'";
 
 /// Shows a session and its messages.
 #[derive(Debug, clap::Args)]
@@ -36,15 +43,18 @@ Examples:
 pub struct Args {
     /// The session's key; or, without a ':', how the peer_id of one session begins
     key: String,
-    /// How many messages at most
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
-    last: u64,
+    /// How many messages at most [default: 50; with --all, all of them]
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    last: Option<u64>,
     /// The messages right before this one
     #[arg(long, value_name = "SEQ", conflicts_with = "after")]
     before: Option<u64>,
     /// The messages right after this one
     #[arg(long, value_name = "SEQ")]
     after: Option<u64>,
+    /// Hidden messages too
+    #[arg(long, visible_alias = "log")]
+    all: bool,
     /// Fold nothing
     #[arg(long)]
     full: bool,
@@ -57,7 +67,7 @@ pub struct Args {
 enum Form {
     /// A transcript to read
     Text,
-    /// One object: session, messages, has_earlier, has_later
+    /// One object: session, lineage, hidden, messages, has_earlier, has_later
     Json,
     /// One object a line, a line a message
     Jsonl,
@@ -65,14 +75,24 @@ enum Form {
 
 pub fn run(args: Args, store: &Store, out: &mut Output) -> Result<Exit, Failure> {
     let key = key::resolve(store, &args.key)?;
-    let session = store.session(&key)?.ok_or_else(|| Error::NotFound(Box::new(key.clone())))?;
-    let mut pages = Pages::new(store, key, &args)?;
+    let session = key::session(store, &key)?;
+    let place = match (args.after, args.before) {
+        (Some(seq), _) => Place::After(seq),
+        (None, Some(seq)) => Place::Before(seq),
+        (None, None) => Place::Newest,
+    };
+    let count = args.last.unwrap_or(if args.all { u64::MAX } else { LAST });
+    let mut pages = match args.all {
+        true => Pages::log(store, key, session.head, place, count),
+        false => Pages::shown(store, key, place, count)?,
+    };
     match args.output {
-        Form::Text => print_text(&session, &mut pages, args.full, out)?,
-        Form::Json => print_json(&session, &mut pages, out)?,
+        Form::Text => print_text(store, &session, &mut pages, &args, out)?,
+        Form::Json => print_json(store, &session, &mut pages, &args, out)?,
         Form::Jsonl => {
             while let Some(page) = pages.next()? {
-                page.messages.iter().try_for_each(|message| out.json_line(&MessageJson::from(message)))?;
+                let mut messages = page.messages.iter();
+                messages.try_for_each(|message| out.json_line(&message_json(message, &session, &args)))?;
             }
         }
     }
@@ -88,154 +108,64 @@ pub fn run(args: Args, store: &Store, out: &mut Output) -> Result<Exit, Failure>
     Ok(Exit::Done)
 }
 
-/// The messages asked for, page by page, the oldest first. Only one page is held, or two.
-struct Pages<'a> {
-    store: &'a Store,
-    key: SessionKey,
-    /// What to read, the next page last.
-    ahead: Vec<Ahead>,
-    shown: Option<Shown>,
+fn message_json<'a>(message: &'a Message, session: &Session, args: &Args) -> MessageJson<'a> {
+    let json = MessageJson::from(message);
+    if args.all { json.shown(session.view.contains(message.seq)) } else { json }
 }
 
-enum Ahead {
-    /// A page that is to be read.
-    Window(Window),
-    /// So many messages after those shown last.
-    More(u64),
-    /// The page at the end, read already.
-    Read(MessagePage),
-}
-
-/// What lies around the messages that were handed out.
-struct Shown {
-    first: Option<u64>,
-    last: Option<u64>,
-    has_earlier: bool,
-    has_later: bool,
-}
-
-impl<'a> Pages<'a> {
-    fn new(store: &'a Store, key: SessionKey, args: &Args) -> Result<Pages<'a>, Failure> {
-        let mut pages = Pages { store, key, ahead: Vec::new(), shown: None };
-        match (args.after, args.before) {
-            (Some(seq), _) => {
-                pages.ahead.extend(args.last.checked_sub(PAGE).filter(|more| *more > 0).map(Ahead::More));
-                pages.ahead.push(Ahead::Window(Window::after(seq, bounded(args.last))));
-            }
-            (None, Some(seq)) => pages.go_back(Window::before(seq, bounded(args.last)), args.last)?,
-            (None, None) => pages.go_back(Window::last(bounded(args.last)), args.last)?,
-        }
-        Ok(pages)
-    }
-
-    /// Finds where `count` messages that end with this window begin, and notes the way back. Messages never change,
-    /// so the pages on it are the same when they are read again.
-    fn go_back(&mut self, end: Window, count: u64) -> Result<(), Failure> {
-        let page = self.store.message_window(&self.key, end)?;
-        let mut left = count.saturating_sub(page.messages.len() as u64);
-        let mut earlier = page.messages.first().map(|first| first.seq).filter(|_| page.has_earlier);
-        self.ahead.push(Ahead::Read(page));
-        while let Some(seq) = earlier
-            && left > 0
-        {
-            let window = Window::before(seq, bounded(left));
-            let page = self.store.message_window(&self.key, window)?;
-            left = left.saturating_sub(page.messages.len() as u64);
-            earlier = page.messages.first().map(|first| first.seq).filter(|_| page.has_earlier);
-            self.ahead.push(Ahead::Window(window));
-        }
-        Ok(())
-    }
-
-    fn next(&mut self) -> Result<Option<MessagePage>, Failure> {
-        let Some(ahead) = self.ahead.pop() else { return Ok(None) };
-        let page = match ahead {
-            Ahead::Read(page) => page,
-            Ahead::Window(window) => self.store.message_window(&self.key, window)?,
-            Ahead::More(count) => {
-                let Some(seq) = self.later() else { return Ok(None) };
-                let page = self.store.message_window(&self.key, Window::after(seq, bounded(count)))?;
-                let more = count.saturating_sub(page.messages.len() as u64);
-                self.ahead.extend((more > 0).then_some(Ahead::More(more)));
-                page
-            }
-        };
-        let last = page.messages.last().map(|message| message.seq);
-        let shown = self.shown.get_or_insert_with(|| Shown {
-            first: page.messages.first().map(|message| message.seq),
-            last: None,
-            has_earlier: page.has_earlier,
-            has_later: false,
-        });
-        (shown.last, shown.has_later) = (last.or(shown.last), page.has_later);
-        Ok(Some(page))
-    }
-
-    /// Before which message there are more.
-    fn earlier(&self) -> Option<u64> {
-        self.shown.as_ref().filter(|shown| shown.has_earlier).and_then(|shown| shown.first)
-    }
-
-    /// After which message there are more.
-    fn later(&self) -> Option<u64> {
-        self.shown.as_ref().filter(|shown| shown.has_later).and_then(|shown| shown.last)
-    }
-}
-
-/// So many messages, but at most a page.
-fn bounded(count: u64) -> usize {
-    count.min(PAGE) as usize
-}
-
-fn print_text(session: &Session, pages: &mut Pages, full: bool, out: &mut Output) -> Result<(), Failure> {
-    for line in header(session) {
-        out.line(&line)?;
-    }
-    let detail = if full { Detail::Full } else { Detail::Folded };
+fn print_text(
+    store: &Store,
+    session: &Session,
+    pages: &mut Pages,
+    args: &Args,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    let hidden = hidden::of(store, session)?;
+    let lineage = store.lineage(&session.key)?;
+    header::lines(session, &lineage, &hidden).iter().try_for_each(|line| out.line(line))?;
+    let marks = if args.all { Marks::none() } else { Marks::of(session, &hidden) };
+    let detail = if args.full { Detail::Full } else { Detail::Folded };
     while let Some(page) = pages.next()? {
         for message in &page.messages {
-            out.text("\n")?;
-            transcript::lines(message, detail).iter().try_for_each(|line| out.line(line))?;
+            let lines = match args.all && !session.view.contains(message.seq) {
+                false => transcript::lines(message, detail),
+                true => transcript::hidden_lines(message, detail),
+            };
+            out.paragraph(marks.before(message.seq).as_slice())?;
+            out.paragraph(&lines)?;
+            out.paragraph(marks.after(message.seq).as_slice())?;
         }
+    }
+    if !pages.has_later() {
+        out.paragraph(marks.end().as_slice())?;
     }
     Ok(())
 }
 
-fn header(session: &Session) -> Vec<Line> {
-    let counted = |count: u64, what: &str| match count {
-        1 => format!("1 {what}"),
-        _ => format!("{count} {what}s"),
-    };
-    let facts = [
-        session.family.clone(),
-        session.status.clone(),
-        counted(session.message_count, "message"),
-        counted(session.token_usage, "token"),
-        format!("revision {}", session.revision),
-    ];
-    let (created, updated) = (transcript::local(session.created_at), transcript::local(session.updated_at));
-    let title = title(session).map(|title| Line::new().styled(Style::new().bold(), title));
-    let key = Line::new().styled(Style::new().bold(), session.key.to_string());
-    let facts = Line::new().plain(facts.join(" · "));
-    let times = Line::new().styled(Style::new().dimmed(), format!("opened {created} · changed {updated}"));
-    [key].into_iter().chain(title).chain([facts, times]).collect()
-}
-
-fn print_json(session: &Session, pages: &mut Pages, out: &mut Output) -> Result<(), Failure> {
+fn print_json(
+    store: &Store,
+    session: &Session,
+    pages: &mut Pages,
+    args: &Args,
+    out: &mut Output,
+) -> Result<(), Failure> {
+    let hidden: Vec<Hidden> = hidden::of(store, session)?;
     out.text("{\"session\":")?;
     out.json(&SessionJson::from(session))?;
+    out.text(",\"lineage\":")?;
+    out.json(&LineageJson::from(&store.lineage(&session.key)?))?;
+    out.text(",\"hidden\":")?;
+    out.json(&hidden.iter().map(HiddenJson::from).collect::<Vec<_>>())?;
     out.text(",\"messages\":[")?;
-    let (mut separator, mut earlier, mut later) = ("\n", None, false);
+    let mut separator = "\n";
     while let Some(page) = pages.next()? {
         for message in &page.messages {
             out.text(separator)?;
-            out.json(&MessageJson::from(message))?;
+            out.json(&message_json(message, session, args))?;
             separator = ",\n";
         }
-        earlier.get_or_insert(page.has_earlier);
-        later = page.has_later;
     }
-    let earlier = earlier.unwrap_or(false);
+    let (earlier, later) = (pages.has_earlier(), pages.has_later());
     let end = if separator == "\n" { "" } else { "\n" };
     out.text(&format!("{end}],\"has_earlier\":{earlier},\"has_later\":{later}}}\n"))?;
     Ok(())

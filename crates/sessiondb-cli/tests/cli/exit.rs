@@ -10,7 +10,7 @@ fn every_exit_code_has_its_case() {
     std::fs::write(&broken, "not a transcript\n").unwrap();
     let broken = broken.to_str().unwrap();
     let directory = format!("sqlite:{}", place.path("").display());
-    let cases: [(i32, &[&str]); 13] = [
+    let cases: [(i32, &[&str]); 16] = [
         (0, &["ls"]),
         (1, &["import", "claude", broken]),
         (2, &["list"]),
@@ -20,6 +20,9 @@ fn every_exit_code_has_its_case() {
         (3, &["show", "main:cli::dm:nobody"]),
         (4, &["new", "main:cli::dm:000"]),
         (4, &["patch", "000", "--status", "x", "--revision", "9"]),
+        (4, &["rewind", "000", "1"]),
+        (4, &["fork", "000", "main:cli::dm:000"]),
+        (5, &["compact", "000", "--summary", ""]),
         (5, &["new", "no-key"]),
         (5, &["append", "000", "--content-json", "{"]),
         (6, &["ls", "--db", &directory]),

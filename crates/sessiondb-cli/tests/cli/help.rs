@@ -10,7 +10,26 @@ fn help_of_the_program() {
 
 #[test]
 fn help_of_every_command() {
-    for command in ["import", "new", "append", "ls", "show", "patch", "rm", "check"] {
+    for command in [
+        "import",
+        "new",
+        "append",
+        "ls",
+        "show",
+        "stats",
+        "patch",
+        "compact",
+        "uncompact",
+        "fork",
+        "rewind",
+        "pop",
+        "reset",
+        "undo",
+        "repair",
+        "rm",
+        "check",
+        "completions",
+    ] {
         insta::assert_snapshot!(format!("help-{command}"), Place::new().ok(&[command, "--help"]));
     }
 }

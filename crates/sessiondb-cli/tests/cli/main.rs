@@ -6,7 +6,10 @@
 
 mod append;
 mod check;
+mod compact;
+mod completions;
 mod exit;
+mod fork;
 mod help;
 mod import;
 mod key;
@@ -14,7 +17,10 @@ mod ls;
 mod new;
 mod patch;
 mod pipe;
+mod repair;
 mod rm;
 mod safety;
 mod show;
+mod stats;
 mod support;
+mod undo;

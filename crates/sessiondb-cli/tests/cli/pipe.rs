@@ -45,6 +45,7 @@ fn a_reader_that_has_seen_enough_ends_it_quietly() {
         &["ls", "-o", "jsonl"],
         &["ls", "-o", "csv"],
         &["show", "long"],
+        &["show", "long", "--all"],
         &["show", "long", "-o", "json"],
         &["show", "long", "-o", "jsonl"],
     ] {
@@ -57,7 +58,20 @@ fn a_reader_that_has_seen_enough_ends_it_quietly() {
 fn nobody_listening_at_all_is_fine_too() {
     let place = Place::new();
     place.sessions(3);
-    for args in [&["ls"][..], &["show", "000"], &["check"], &["patch", "000", "--status", "x"], &["--help"]] {
+    for args in [
+        &["ls"][..],
+        &["show", "000"],
+        &["show", "000", "--all"],
+        &["stats"],
+        &["stats", "000"],
+        &["check"],
+        &["patch", "000", "--status", "x"],
+        &["compact", "000"],
+        &["undo", "000"],
+        &["fork", "000", "main:fork::dm:x"],
+        &["completions", "bash"],
+        &["--help"],
+    ] {
         let run = run_read_by_head(&place, args, 0);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{args:?}");
     }
@@ -91,7 +105,7 @@ fn colours_only_where_they_are_wanted() {
     let run = |variables: &[(&str, &str)], args: &[&str]| {
         Run::of(place.command(args).envs(variables.iter().copied()).output().unwrap())
     };
-    for args in [&["ls"][..], &["show", "000"]] {
+    for args in [&["ls"][..], &["show", "000"], &["stats"], &["stats", "000"]] {
         assert!(!run(&[], args).stdout.contains('\x1b'), "{args:?}");
         assert!(run(&[("CLICOLOR_FORCE", "1")], args).stdout.contains('\x1b'), "{args:?}");
         assert!(

@@ -93,6 +93,14 @@ impl Run {
     }
 }
 
+/// A store with a session `main:cli::dm:ann` of messages 1 to `count`, whose contents are their numbers.
+pub fn numbered(count: u64) -> Place {
+    let place = Place::new();
+    let lines: String = (1..=count).map(|n| format!("{{\"role\":\"user\",\"content\":{n}}}\n")).collect();
+    place.ok_with(&["append", "main:cli::dm:ann"], lines);
+    place
+}
+
 /// A JSON value.
 pub fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))

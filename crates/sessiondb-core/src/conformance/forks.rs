@@ -98,6 +98,10 @@ pub async fn a_fork_of_a_compacted_session(store: Store) {
     store.commit_one(to("bob").write(Write::SetView(vec![(1, 4), (6, 6)]))).await.unwrap();
     assert_eq!(shown(&store, "bob").await, "1 2 3 4 b");
     assert_eq!(log(&store, &key("bob")).await.len(), 6);
+    // Where it was forked is the message that is read last, not the one with the greatest number.
+    store.compact(&key("ann"), 1, Some(said("t"))).await.unwrap();
+    store.fork(&key("ann"), &key("cem"), None).await.unwrap();
+    assert_eq!(store.lineage(&key("cem")).await.unwrap().forked_from.map(|parent| parent.at), Some(6));
 }
 
 /// What a fork takes along is the family, the status and the metadata; documents and tokens stay.

@@ -345,7 +345,7 @@ impl State {
             log_first: last + 1,
             view: View::of(shown.spans().iter().copied(), log, last),
         };
-        self.insert(session, ancestors, Some((of.log, fork.at.unwrap_or(last))));
+        self.insert(session, ancestors, Some((of.log, fork.at.or(shown.last()).unwrap_or(0))));
         self.keep_view_short(key);
         Ok(())
     }
