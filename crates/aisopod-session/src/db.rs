@@ -7,26 +7,28 @@
 use std::path::Path;
 
 use rusqlite::Connection;
-use sessiondb::{Result, sqlite};
+use sessiondb::sqlite;
+
+use crate::Result;
 
 /// Opens or creates the database file: write-ahead log, foreign keys, every commit durable, today's schema.
 ///
 /// The file is made for its owner alone (mode 0600), missing directories too (0700).
 ///
 /// # Errors
-/// [`Error::CannotOpen`](crate::Error::CannotOpen), with the reason; nothing was changed then.
+/// [`CannotOpen`](sessiondb::Error::CannotOpen), with the reason; nothing was changed then.
 pub fn open_database(path: &Path) -> Result<Connection> {
-    sqlite::open_connection(path)
+    Ok(sqlite::open_connection(path)?)
 }
 
 /// Brings a database's schema up to date: each step in a transaction of its own, with its version in
 /// `schema_version`. On one that is up to date nothing is written.
 ///
 /// # Errors
-/// [`Error::CannotOpen`](crate::Error::CannotOpen) if the database is somebody else's or of a newer schema;
-/// [`Error::Storage`](crate::Error::Storage) or [`Error::Busy`](crate::Error::Busy) if SQLite could not do it.
+/// [`CannotOpen`](sessiondb::Error::CannotOpen) if the database is somebody else's or of a newer schema;
+/// [`Storage`](sessiondb::Error::Storage) or [`Busy`](sessiondb::Error::Busy) if SQLite could not do it.
 pub fn run_migrations(conn: &Connection) -> Result<()> {
-    sqlite::migrate(conn)
+    Ok(sqlite::migrate(conn)?)
 }
 
 #[cfg(test)]

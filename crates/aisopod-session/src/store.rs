@@ -2,25 +2,36 @@
 
 use std::{cmp::Reverse, path::Path};
 
-use sessiondb::{Commit, Conflict, MessagePage, SessionOrder, Window, Write, blocking, limits, sqlite};
+use sessiondb::{Commit, Conflict, SessionOrder, Write, blocking, limits, sqlite};
 
 use crate::{
     Error, Result, Session, SessionFilter, SessionKey, SessionPatch, SessionSummary, StoredMessage, writes,
 };
 
+/// How often something that was decided on what was read is decided anew because somebody else was faster.
+pub(crate) const ATTEMPTS: u32 = 100;
+
+/// The error after [`ATTEMPTS`].
+pub(crate) fn busy(key: &SessionKey) -> Error {
+    Error::Store(sessiondb::Error::Busy(format!("session {key} is changed all the time")))
+}
+
 /// A store of chat sessions. It is cheap to clone; all clones are the same store, and may be used from any thread.
+///
+/// Methods for reading the history, compacting it and confining a handle to one agent are in files of their own; what
+/// this family adds nothing to (forks, rewinding, undoing, repair) is at [`sessiondb`](SessionStore::sessiondb).
 ///
 /// What a method has done when it answers survives power loss.
 #[derive(Clone)]
 pub struct SessionStore {
-    store: blocking::Store,
+    pub(crate) store: blocking::Store,
 }
 
 impl SessionStore {
     /// Opens the store in this file, and creates it if it is not there.
     ///
     /// # Errors
-    /// [`Error::CannotOpen`], with the reason; nothing was changed then.
+    /// [`CannotOpen`](sessiondb::Error::CannotOpen), with the reason; nothing was changed then.
     pub fn new(path: &Path) -> Result<SessionStore> {
         let backend = sqlite::SqliteBackend::open(sqlite::Options::new(path))?;
         Ok(SessionStore { store: sessiondb::Store::new(std::sync::Arc::new(backend)).into() })
@@ -38,7 +49,7 @@ impl SessionStore {
     /// nothing.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the key is too long, has a NUL, or a part that begins with `~`; [`Error::Conflict`] if
+    /// [`Invalid`](sessiondb::Error::Invalid) if the key is too long, has a NUL, or a part that begins with `~`; [`Conflict`](sessiondb::Error::Conflict) if
     /// it is a session of another family; otherwise as [`patch`](SessionStore::patch).
     pub fn get_or_create(&self, key: &SessionKey) -> Result<Session> {
         writes::session(self.store.session_open_with(key, writes::opening())?)
@@ -47,8 +58,8 @@ impl SessionStore {
     /// The session under this key, if there is one.
     ///
     /// # Errors
-    /// [`Error::Undecodable`] if its row cannot be read; [`Error::Conflict`] if it is a session of another family;
-    /// [`Error::Busy`] or [`Error::Storage`] if the store cannot be read.
+    /// [`Undecodable`](sessiondb::Error::Undecodable) if its row cannot be read; [`Conflict`](sessiondb::Error::Conflict) if it is a session of another family;
+    /// [`Busy`](sessiondb::Error::Busy) or [`Storage`](sessiondb::Error::Storage) if the store cannot be read.
     pub fn get(&self, key: &SessionKey) -> Result<Option<Session>> {
         self.store.session(key)?.map(writes::session).transpose()
     }
@@ -90,9 +101,9 @@ impl SessionStore {
     /// all, and never undoes what somebody else changes at the same time.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is no such session; [`Error::Invalid`] if the metadata would exceed its limit;
-    /// [`Error::Busy`], [`Error::Full`], [`Error::Stopped`] or [`Error::Storage`] if the store could not write;
-    /// [`Error::Unknown`] if it cannot tell whether it did.
+    /// [`NotFound`](sessiondb::Error::NotFound) if there is no such session; [`Invalid`](sessiondb::Error::Invalid) if the metadata would exceed its limit;
+    /// [`Busy`](sessiondb::Error::Busy), [`Full`](sessiondb::Error::Full), [`Stopped`](sessiondb::Error::Stopped) or [`Storage`](sessiondb::Error::Storage) if the store could not write;
+    /// [`Unknown`](sessiondb::Error::Unknown) if it cannot tell whether it did.
     pub fn patch(&self, key: &SessionKey, patch: &SessionPatch) -> Result<Session> {
         // Each round that fails is one in which somebody else's change came through, so all come through.
         loop {
@@ -100,8 +111,8 @@ impl SessionStore {
             let Some(commit) = writes::patch(&session, patch)? else { return writes::session(session) };
             match self.store.commit_one(commit) {
                 Ok(_) => return writes::session(self.existing(key)?),
-                Err(Error::Conflict { conflict: Conflict::State { .. }, .. }) => {}
-                Err(error) => return Err(error),
+                Err(sessiondb::Error::Conflict { conflict: Conflict::State { .. }, .. }) => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -109,65 +120,60 @@ impl SessionStore {
     /// Adds to the count of tokens used, atomically, and answers the session as it is then.
     ///
     /// # Errors
-    /// As [`patch`](SessionStore::patch); [`Error::Invalid`] if the sum would exceed 63 bits.
+    /// As [`patch`](SessionStore::patch); [`Invalid`](sessiondb::Error::Invalid) if the sum would exceed 63 bits.
     pub fn add_token_usage(&self, key: &SessionKey, tokens: u64) -> Result<Session> {
         self.existing(key)?;
         self.store.commit_one(Commit::new(key.clone()).write(Write::AddTokens(tokens)))?;
         writes::session(self.existing(key)?)
     }
 
-    /// Deletes the session with all its messages. Answers whether there was one.
+    /// Deletes the session with all its messages, those that it hides too. Answers whether there was one. What a fork
+    /// shows stays readable through the fork, and goes with the last of them.
     ///
     /// # Errors
-    /// As [`patch`](SessionStore::patch), without [`Error::NotFound`]; as everywhere here, [`Error::Conflict`] if it is a
+    /// As [`patch`](SessionStore::patch), without [`NotFound`](sessiondb::Error::NotFound); as everywhere here, [`Conflict`](sessiondb::Error::Conflict) if it is a
     /// session of another family, which is left alone.
     pub fn delete(&self, key: &SessionKey) -> Result<bool> {
         match self.existing(key) {
-            Ok(_) => self.store.session_delete(key),
-            Err(Error::NotFound(_)) => Ok(false),
+            Ok(_) => Ok(self.store.session_delete(key)?),
+            Err(Error::Store(sessiondb::Error::NotFound(_))) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// Appends messages, in this order, all or none. Each keeps its time; its `id` is given by the store.
+    /// Appends messages, in this order, all or none. Each keeps its time; its `id` and `seq` are given by the store.
     ///
     /// # Errors
-    /// As [`patch`](SessionStore::patch); [`Error::Invalid`] if a message exceeds its limit.
+    /// As [`patch`](SessionStore::patch); [`Invalid`](sessiondb::Error::Invalid) if a message exceeds its limit.
     pub fn append_messages(&self, key: &SessionKey, messages: &[StoredMessage]) -> Result<()> {
         self.existing(key)?;
-        self.store.commit_one(writes::append(key, messages)?).map(drop)
+        self.store.commit_one(writes::append(key, messages)?)?;
+        Ok(())
     }
 
-    /// The newest `limit` messages, or all of them, oldest first.
+    /// The store underneath, with the same scope: for what SessionDB does with any session, such as `fork`, `rewind`,
+    /// `pop`, `reset`, `undo` and `repair`.
     ///
-    /// # Errors
-    /// [`Error::NotFound`] if there is no such session; [`Error::Undecodable`] if a message cannot be read, or its
-    /// JSON does not fit a `Value` (a number like `1e400`), naming it.
-    pub fn get_history(&self, key: &SessionKey, limit: Option<usize>) -> Result<Vec<StoredMessage>> {
-        self.existing(key)?;
-        let mut pages: Vec<MessagePage> = Vec::new();
-        let mut missing = limit.unwrap_or(usize::MAX);
-        while missing > 0 {
-            let size = missing.min(limits::PAGE_MAX);
-            let window = match pages.last().and_then(|page| page.messages.first()) {
-                None => Window::last(size),
-                Some(first) => Window::before(first.seq, size),
-            };
-            let page = self.store.message_window(key, window)?;
-            missing -= page.messages.len();
-            let more = page.has_earlier;
-            pages.push(page);
-            if !more {
-                break;
-            }
-        }
-        let messages = pages.into_iter().rev().flat_map(|page| page.messages);
-        messages.map(|message| writes::message(key, message)).collect()
+    /// ```
+    /// # use aisopod_session::{SessionKey, SessionStore, StoredMessage};
+    /// # let store = SessionStore::new_in_memory()?;
+    /// # let key = SessionKey::new("support", "discord", "bot-1", "dm", "ann");
+    /// # store.get_or_create(&key)?;
+    /// # store.append_messages(&key, &["a", "b"].map(|text| StoredMessage::new("user", text.into())))?;
+    /// // Another answer to the first message, without losing the first one.
+    /// let retry = SessionKey { peer_id: "ann, again".into(), ..key.clone() };
+    /// store.sessiondb().fork(&key, &retry, Some(1))?;
+    /// assert_eq!(store.get(&retry)?.unwrap().message_count, 1);
+    /// # Ok::<(), aisopod_session::Error>(())
+    /// ```
+    pub fn sessiondb(&self) -> &blocking::Store {
+        &self.store
     }
 
     /// The session under this key, which must be there and one of ours.
-    fn existing(&self, key: &SessionKey) -> Result<sessiondb::Session> {
-        let session = self.store.session(key)?.ok_or_else(|| Error::NotFound(Box::new(key.clone())))?;
+    pub(crate) fn existing(&self, key: &SessionKey) -> Result<sessiondb::Session> {
+        let session =
+            self.store.session(key)?.ok_or_else(|| sessiondb::Error::NotFound(Box::new(key.clone())))?;
         writes::ours(&session)?;
         Ok(session)
     }

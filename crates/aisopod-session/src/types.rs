@@ -5,7 +5,8 @@ use std::{collections::HashMap, fmt, str::FromStr};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sessiondb::{Error, Result};
+
+use crate::{Error, Result, error::invalid};
 
 pub use sessiondb::SessionKey;
 
@@ -54,7 +55,7 @@ impl FromStr for SessionStatus {
         SessionStatus::ALL
             .into_iter()
             .find(|status| status.as_str() == text)
-            .ok_or_else(|| Error::Invalid(format!("'{}' is not a session status", text.escape_debug())))
+            .ok_or_else(|| invalid(format!("'{}' is not a session status", text.escape_debug())))
     }
 }
 
@@ -88,7 +89,7 @@ pub struct Session {
     pub created_at: DateTime<Utc>,
     /// When anything in it last changed. It never goes back.
     pub updated_at: DateTime<Utc>,
-    /// How many messages its history has.
+    /// How many messages its history has: what reading all of it answers.
     pub message_count: u64,
     /// Tokens used in it.
     pub token_usage: u64,
@@ -143,16 +144,30 @@ pub struct SessionPatch {
 }
 
 /// A message.
+///
+/// Which tool calls it makes is read from the `id`s in `tool_calls` and in content blocks of type `tool_use`; whose
+/// results it brings, from `tool_call_id` and from the `tool_use_id`s of blocks of type `tool_result`. No history and no
+/// compaction separates the two.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredMessage {
     /// The row it is stored in; 0 in a message that is not stored yet, whatever number stands here when it is appended.
     pub id: i64,
+    /// Its number in its session: 1, 2, 3, …, which names it in [`compact_as_of`](crate::SessionStore::compact_as_of).
+    /// Given by the store, as `id` is.
+    #[serde(default)]
+    pub seq: u64,
     /// Who speaks: `user`, `assistant`, `system`, `tool`.
     pub role: String,
     /// What is said, as JSON.
     pub content: Value,
     /// Tool calls, if any.
     pub tool_calls: Option<Value>,
+    /// In a tool's result: which call it answers, where the content does not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+    /// How many tokens it weighs, if the writer knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_count: Option<u64>,
     /// When it was said.
     pub created_at: DateTime<Utc>,
 }
@@ -160,7 +175,21 @@ pub struct StoredMessage {
 impl StoredMessage {
     /// A message of now, not stored yet.
     pub fn new(role: impl Into<String>, content: Value) -> StoredMessage {
-        StoredMessage { id: 0, role: role.into(), content, tool_calls: None, created_at: Utc::now() }
+        StoredMessage {
+            id: 0,
+            seq: 0,
+            role: role.into(),
+            content,
+            tool_calls: None,
+            tool_call_id: None,
+            token_count: None,
+            created_at: Utc::now(),
+        }
+    }
+
+    /// The result of a tool call, of now, not stored yet: a message of the role `tool`.
+    pub fn tool_result(tool_call_id: impl Into<String>, content: Value) -> StoredMessage {
+        StoredMessage { tool_call_id: Some(tool_call_id.into()), ..StoredMessage::new("tool", content) }
     }
 }
 

@@ -1,56 +1,15 @@
-//! The promises of seeds 000 to 002, and the defects of the upstream implementation that a copy would inherit.
+//! Sessions and their messages: seeds 000 to 002.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
-
-use std::{collections::HashMap, thread, time::Duration};
+use std::{collections::HashMap, thread};
 
 use aisopod_session::{
-    Error, SessionFilter, SessionKey, SessionMetadata, SessionPatch, SessionStatus, SessionStore,
-    StoredMessage, open_database,
+    CompactionStrategy, Error, HistoryQuery, SessionFilter, SessionMetadata, SessionPatch, SessionStatus,
+    SessionStore, StoredMessage, open_database, sessiondb,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-fn key(agent: &str, channel: &str, peer: &str) -> SessionKey {
-    SessionKey {
-        agent_id: agent.into(),
-        channel: channel.into(),
-        account_id: "bot".into(),
-        peer_kind: "dm".into(),
-        peer_id: peer.into(),
-    }
-}
-
-fn on_disk() -> (TempDir, SessionStore) {
-    let dir = tempfile::tempdir().unwrap();
-    let store = SessionStore::new(&dir.path().join("sessions.db")).unwrap();
-    (dir, store)
-}
-
-/// Each promise holds in a file and in memory.
-fn both(test: impl Fn(&SessionStore)) {
-    let (_dir, store) = on_disk();
-    test(&store);
-    test(&SessionStore::new_in_memory().unwrap());
-}
-
-fn said(text: &str) -> StoredMessage {
-    StoredMessage::new("user", json!(text))
-}
-
-fn texts(store: &SessionStore, key: &SessionKey, limit: Option<usize>) -> Vec<String> {
-    let history = store.get_history(key, limit).unwrap();
-    history.iter().map(|message| message.content.as_str().unwrap().to_owned()).collect()
-}
-
-/// Waits until the clock has moved on, so that "later" is later in microseconds too.
-fn tick() {
-    let before = Utc::now();
-    while Utc::now() - before < TimeDelta::microseconds(2) {
-        thread::sleep(Duration::from_micros(5));
-    }
-}
+use crate::{both, key, on_disk, said, texts, tick};
 
 #[test]
 fn new_opens_or_creates_the_database() {
@@ -248,8 +207,8 @@ fn what_is_missing_is_named() {
             store.patch(&key, &SessionPatch::default()).unwrap_err(),
             store.append_messages(&key, &[said("hello")]).unwrap_err(),
             store.add_token_usage(&key, 1).unwrap_err(),
-            store.get_history(&key, Some(5)).unwrap_err(),
-            store.get_history(&key, Some(0)).unwrap_err(),
+            store.get_history(&key, &HistoryQuery::newest(5)).unwrap_err(),
+            store.get_history(&key, &HistoryQuery::newest(0)).unwrap_err(),
         ];
         for error in errors {
             assert_eq!(error.to_string(), "session a:discord:bot:dm:nobody does not exist");
@@ -272,6 +231,56 @@ fn delete_takes_the_messages_along_and_says_whether_there_was_something() {
     assert_eq!(left, 0);
 }
 
+#[test]
+fn what_a_fork_shows_outlives_the_session() {
+    both(|store| {
+        let (parent, fork) = (key("a", "discord", "ann"), key("a", "discord", "ann, again"));
+        store.get_or_create(&parent).unwrap();
+        store.append_messages(&parent, &["one", "two", "three"].map(said)).unwrap();
+        store.sessiondb().fork(&parent, &fork, Some(2)).unwrap();
+        assert!(store.delete(&parent).unwrap());
+        assert_eq!(store.get(&parent).unwrap(), None);
+        assert_eq!(texts(store, &fork, None), ["one", "two"]);
+        store.get_or_create(&parent).unwrap();
+        assert_eq!(texts(store, &parent, None), [""; 0], "the key is free, and begins anew");
+        store.append_messages(&fork, &[said("four")]).unwrap();
+        assert_eq!(store.list(&SessionFilter::default()).unwrap().len(), 2, "what is kept is not listed");
+        assert!(store.delete(&fork).unwrap());
+        assert!(store.sessiondb().check().unwrap().is_clean());
+    });
+}
+
+/// Defect e of the upstream store: an append looked its session up outside the transaction, so a delete in between
+/// became an error of a foreign key; and who met a lock was refused at once.
+#[test]
+fn defect_e_appends_and_deletes_at_the_same_time_are_told_apart() {
+    both(|store| {
+        let key = key("a", "discord", "ann");
+        let appended: usize = thread::scope(|scope| {
+            let appending: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut appended = 0;
+                        for _ in 0..50 {
+                            store.get_or_create(&key).unwrap();
+                            match store.append_messages(&key, &[said("x")]) {
+                                Ok(()) => appended += 1,
+                                Err(Error::Store(sessiondb::Error::NotFound(_))) => {}
+                                Err(error) => panic!("{error}"),
+                            }
+                        }
+                        appended
+                    })
+                })
+                .collect();
+            scope.spawn(|| (0..50).for_each(|_| _ = store.delete(&key).unwrap()));
+            appending.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert!(appended > 0);
+        assert!(store.sessiondb().check().unwrap().is_clean());
+    });
+}
+
 /// Defect k of the upstream store: in memory the cascade hung on a build flag of SQLite.
 #[test]
 fn defect_k_delete_cascades_in_memory_too() {
@@ -281,7 +290,7 @@ fn defect_k_delete_cascades_in_memory_too() {
     store.append_messages(&key, &[said("one")]).unwrap();
     assert!(store.delete(&key).unwrap());
     store.get_or_create(&key).unwrap();
-    assert_eq!(store.get_history(&key, None).unwrap(), []);
+    assert_eq!(texts(&store, &key, None), [""; 0]);
 }
 
 #[test]
@@ -293,16 +302,17 @@ fn messages_come_back_as_they_were_appended() {
         let at: DateTime<Utc> = "2025-01-02T03:04:05.678901Z".parse().unwrap();
         let call = StoredMessage {
             id: 99,
-            role: "assistant".into(),
-            content: json!([{"type": "text", "text": "日本語 \u{0} \u{1f600}"}]),
+            seq: 99,
             tool_calls: Some(json!([{"id": "c1", "function": {"name": "f", "arguments": "{}"}}])),
+            token_count: Some(12),
             created_at: at,
+            ..StoredMessage::new("assistant", json!([{"type": "text", "text": "日本語 \u{0} \u{1f600}"}]))
         };
         store.append_messages(&key, &[said("hi"), call.clone()]).unwrap();
-        let history = store.get_history(&key, None).unwrap();
+        let history = store.get_history(&key, &HistoryQuery::default()).unwrap().messages;
         assert_eq!(history.len(), 2);
         assert_eq!((history[0].role.as_str(), &history[0].content), ("user", &json!("hi")));
-        assert_eq!(history[1], StoredMessage { id: history[1].id, ..call });
+        assert_eq!(history[1], StoredMessage { id: history[1].id, seq: 2, ..call });
         assert!(history[0].id < history[1].id);
         let session = store.get(&key).unwrap().unwrap();
         assert_eq!(session.message_count, 2);
@@ -348,7 +358,7 @@ fn defect_b_a_row_that_cannot_be_read_is_an_error_that_names_it() {
         let errors = [
             store.get(&key).err(),
             store.list(&SessionFilter::default()).err(),
-            store.get_history(&key, None).err(),
+            store.get_history(&key, &HistoryQuery::default()).err(),
         ];
         let errors: Vec<String> = errors.into_iter().flatten().map(|error| error.to_string()).collect();
         assert!(
@@ -394,8 +404,9 @@ fn defect_n_the_id_of_an_appended_message_is_the_stores_own() {
                 &[StoredMessage { id: 1, ..said("x") }, StoredMessage { id: 1, ..said("y") }],
             )
             .unwrap();
-        let history = store.get_history(&key, None).unwrap();
+        let history = store.get_history(&key, &HistoryQuery::default()).unwrap().messages;
         assert!(history[0].id > 0 && history[1].id > history[0].id);
+        assert_eq!((history[0].seq, history[1].seq), (1, 2), "a session numbers its own messages");
     });
 }
 
@@ -418,7 +429,7 @@ fn rows_by_hand_that_name_only_the_seeds_columns_read_right() {
     assert_eq!((session.message_count, session.token_usage, session.status), (2, 9, SessionStatus::Idle));
     assert_eq!(session.created_at, "2026-02-15T10:00:00Z".parse::<DateTime<Utc>>().unwrap());
     assert_eq!(session.metadata.get("t"), Some(&json!(1)));
-    let history = store.get_history(&key, None).unwrap();
+    let history = store.get_history(&key, &HistoryQuery::default()).unwrap().messages;
     assert_eq!(history[0].created_at, "2026-02-15T10:00:01.123456Z".parse::<DateTime<Utc>>().unwrap());
     assert_eq!(history[1].tool_calls, Some(json!([])));
 
@@ -511,9 +522,13 @@ fn a_session_of_another_family_is_left_alone() {
         store.patch(&key, &SessionPatch { token_usage: Some(1), ..SessionPatch::default() }).unwrap_err(),
         store.append_messages(&key, &[said("x")]).unwrap_err(),
         store.delete(&key).unwrap_err(),
+        store.get_history(&key, &HistoryQuery::default()).unwrap_err(),
+        store.compact(&key, &CompactionStrategy::HardClear { keep_recent: 0 }, None).unwrap_err(),
+        store.uncompact(&key).unwrap_err(),
+        store.get_compaction_record(&key).unwrap_err(),
     ];
     for error in errors {
-        assert!(matches!(error, Error::Conflict { .. }), "{error}");
+        assert!(matches!(error, Error::Store(sessiondb::Error::Conflict { .. })), "{error}");
     }
     assert_eq!(store.list(&SessionFilter::default()).unwrap(), []);
     let untouched = other.session(&key).unwrap().unwrap();
