@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    command::{append, check, import, ls, new, patch, rm, show},
+    command::{append, check, export, import, ls, new, patch, rm, show},
     exit::{Exit, Failure},
 };
 
@@ -40,6 +40,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Import(import::Args),
+    Export(export::Args),
     New(new::Args),
     Append(append::Args),
     Ls(ls::Args),
@@ -59,9 +60,12 @@ impl Command {
             Command::Import(_) => Ok(true),
             Command::New(args) => args.check().map(|()| true),
             Command::Append(args) => args.check(),
-            Command::Ls(_) | Command::Show(_) | Command::Patch(_) | Command::Rm(_) | Command::Check(_) => {
-                Ok(false)
-            }
+            Command::Export(_)
+            | Command::Ls(_)
+            | Command::Show(_)
+            | Command::Patch(_)
+            | Command::Rm(_)
+            | Command::Check(_) => Ok(false),
         }
     }
 }

@@ -5,7 +5,6 @@
 //! `table`.
 
 mod argument;
-mod block;
 mod cli;
 mod command;
 mod exit;
@@ -14,9 +13,7 @@ mod ndjson;
 mod output;
 mod place;
 mod progress;
-mod raw;
 mod table;
-mod title;
 mod transcript;
 mod usage;
 mod visible;
@@ -55,6 +52,7 @@ fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
     let blocking = blocking::Store::from(store.clone());
     let exit = match cli.command {
         Command::Import(args) => command::import::run(args, &store, out),
+        Command::Export(args) => command::export::run(args, &store, out),
         Command::New(args) => command::new::run(args, &blocking, out),
         Command::Append(args) => command::append::run(args, &blocking, out),
         Command::Ls(args) => command::ls::run(args, &blocking, out),

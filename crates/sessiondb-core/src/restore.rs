@@ -102,7 +102,8 @@ impl Restore {
             Restore::Session(session) => 1 + session.ancestors.len(),
             Restore::Messages(messages) => messages.len(),
             Restore::Documents(documents) => documents.len(),
-            Restore::State(state) => 1 + state.view.len() + state.changes.len(),
+            // The history of a view may be longer than a commit has changes. It counts by its bytes.
+            Restore::State(_) => 1,
         }
     }
 
@@ -114,7 +115,11 @@ impl Restore {
                 .iter()
                 .map(|document| document.body.get().len() + document.blob.as_ref().map_or(0, Vec::len))
                 .sum(),
-            Restore::State(state) => state.metadata.get().len(),
+            Restore::State(state) => {
+                let before: usize = state.changes.iter().map(|change| change.before.len()).sum();
+                let stretches = (before + state.view.len()) * size_of::<(u64, u64)>();
+                state.metadata.get().len() + stretches + state.changes.len() * size_of::<RestoredChange>()
+            }
         }
     }
 
@@ -140,6 +145,15 @@ impl Restore {
         fields.text("restore");
         // What is restored has no digest of its own: a restore is repeatable without a commit id.
         fields.text(&serde_json::to_string(self).unwrap_or_default());
+    }
+}
+
+impl RestoredAncestor {
+    /// The error for one that does not have all these messages.
+    #[doc(hidden)]
+    pub fn lacking(&self) -> Error {
+        let RestoredAncestor { key, first, last } = self;
+        Error::Invalid(format!("session {key} does not have the messages {first} to {last} of its own log"))
     }
 }
 

@@ -11,6 +11,7 @@ use sessiondb_import::{
 };
 
 use crate::{
+    command::archive::{self, OrArchive, Origin},
     exit::{Exit, Failure},
     output::{Line, Output},
     progress::Progress,
@@ -27,21 +28,25 @@ It is safe to run again and again: what was imported before is not imported twic
 new lines are read. The files are only read. A line that cannot be kept is named on stderr as \
 PATH:LINE: REASON; a file that cannot be imported is named too, and the rest goes on. In both cases the exit code is 1.
 
+An archive that `export` wrote is restored: each session as it was, with its numbers and times. What the store has \
+already and equal stays; a session that it has with other content is named on stderr and left alone.
+
 The summary goes to stderr. Stdout stays empty, or has with -o json a line for each file, as it is done.";
 
 const EXAMPLES: &str = "\
 Examples:
   sessiondb import auto
   sessiondb import claude ~/.claude/projects/-home-ann-shop
+  sessiondb import sessions.jsonl --db copy.db
   sessiondb import auto -o json | jq -r 'select(.outcome == \"new\").id'";
 
 /// Imports the transcripts that agents keep on this machine.
 #[derive(Debug, clap::Args)]
 #[command(long_about = ABOUT, after_help = EXAMPLES)]
 pub struct Args {
-    /// Whose transcripts
-    #[arg(value_parser = agent_parser())]
-    agent: Agent,
+    /// Whose transcripts; or an archive that `export` wrote, `-` for one from stdin
+    #[arg(value_parser = agent_parser().or_archive(), value_name = "AGENT|ARCHIVE")]
+    from: Origin<Agent>,
     /// Files, or directories with files in and below them [default: where the agents keep them]
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -98,6 +103,12 @@ struct BadLineJson<'a> {
 }
 
 pub fn run(args: Args, store: &Store, out: &mut Output) -> Result<Exit, Failure> {
+    let agent = match args.from {
+        Origin::Agent(agent) => agent,
+        Origin::Archive(path) => {
+            return archive::run(path, args.paths, args.output.is_some(), &store.for_blocking(), out);
+        }
+    };
     let paths = if args.paths.is_empty() { default_places() } else { args.paths };
     if paths.is_empty() {
         let failure = Failure::new(Exit::Usage, "no known agent keeps transcripts on this machine");
@@ -107,7 +118,7 @@ pub fn run(args: Args, store: &Store, out: &mut Output) -> Result<Exit, Failure>
     let mut sources = Vec::new();
     for path in paths {
         // One by one: a path that is wrong does not keep the others from being imported.
-        match find(args.agent.0, &[path]) {
+        match find(agent.0, &[path]) {
             Ok(found) => {
                 summary.passed_over += found.passed_over;
                 found.unread.iter().for_each(|error| summary.fail(error, out));

@@ -2,13 +2,13 @@
 
 use owo_colors::Style;
 use sessiondb::{Error, MessagePage, Session, SessionKey, Window, blocking::Store};
+use sessiondb_export::title;
 
 use crate::{
     argument::key,
     exit::{Exit, Failure},
     json::{MessageJson, SessionJson},
     output::{Line, Output},
-    title::title,
     transcript::{self, Detail},
 };
 

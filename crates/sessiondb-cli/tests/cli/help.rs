@@ -10,7 +10,7 @@ fn help_of_the_program() {
 
 #[test]
 fn help_of_every_command() {
-    for command in ["import", "new", "append", "ls", "show", "patch", "rm", "check"] {
+    for command in ["import", "export", "new", "append", "ls", "show", "patch", "rm", "check"] {
         insta::assert_snapshot!(format!("help-{command}"), Place::new().ok(&[command, "--help"]));
     }
 }

@@ -7,6 +7,7 @@
 mod append;
 mod check;
 mod exit;
+mod export;
 mod help;
 mod import;
 mod key;
