@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     command::{
-        append, check, compact, completions, fork, import, ls, new, patch, pop, repair, reset, rewind, rm,
-        show, stats, uncompact, undo,
+        append, check, compact, completions, export, fork, import, ls, new, patch, pop, repair, reset,
+        rewind, rm, show, stats, uncompact, undo,
     },
     exit::{Exit, Failure},
 };
@@ -41,7 +41,6 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one of it in a run of the program")]
 pub enum Command {
     Import(import::Args),
     #[command(flatten)]
@@ -52,6 +51,7 @@ pub enum Command {
 /// What is done with a store. An import is not among these, since it opens one only when it has found something to put in.
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
+    Export(export::Args),
     New(new::Args),
     Append(append::Args),
     Ls(ls::Args),
@@ -79,7 +79,8 @@ impl StoreCommand {
         match self {
             StoreCommand::New(args) => args.check().map(|()| true),
             StoreCommand::Append(args) => args.check(),
-            StoreCommand::Ls(_)
+            StoreCommand::Export(_)
+            | StoreCommand::Ls(_)
             | StoreCommand::Show(_)
             | StoreCommand::Stats(_)
             | StoreCommand::Patch(_)

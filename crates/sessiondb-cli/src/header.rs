@@ -3,12 +3,12 @@
 use indexmap::IndexMap;
 use owo_colors::Style;
 use sessiondb::{Lineage, Session, ViewChangeKind};
+use sessiondb_export::title;
 
 use crate::{
     hidden::{Hidden, Why},
     output::Line,
     stretch::{self, Stretch},
-    title::title,
     transcript,
 };
 

@@ -5,7 +5,6 @@
 //! `transcript` and `table`; what of them is hidden and why, in `hidden` and `marks`.
 
 mod argument;
-mod block;
 mod change;
 mod cli;
 mod command;
@@ -20,13 +19,11 @@ mod output;
 mod pages;
 mod place;
 mod progress;
-mod raw;
 mod search;
 mod stretch;
 mod summary;
 mod table;
 mod tally;
-mod title;
 mod transcript;
 mod usage;
 mod visible;
@@ -70,8 +67,10 @@ fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
 
 fn run_on_store(command: StoreCommand, db: Option<&str>, out: &mut Output) -> Result<Exit, Failure> {
     let url = place::url(db)?;
-    let blocking = blocking::Store::from(place::open(&url, command.makes_store()?)?);
+    let store = place::open(&url, command.makes_store()?)?;
+    let blocking = blocking::Store::from(store.clone());
     let exit = match command {
+        StoreCommand::Export(args) => command::export::run(args, &store, out),
         StoreCommand::New(args) => command::new::run(args, &blocking, out),
         StoreCommand::Append(args) => command::append::run(args, &blocking, out),
         StoreCommand::Ls(args) => command::ls::run(args, &blocking, out),

@@ -116,6 +116,17 @@ impl Output {
         Ok(self.text("\n")?)
     }
 
+    /// Whether stdout is a terminal.
+    pub fn is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// Where an archive goes: its bytes pass as they are, for they are to be read back. Not for a terminal, which would
+    /// obey some of them.
+    pub fn verbatim(&mut self) -> impl Write {
+        &mut self.stdout
+    }
+
     /// Hands over what is printed so far.
     pub fn flush(&mut self) -> io::Result<()> {
         self.stdout.flush()

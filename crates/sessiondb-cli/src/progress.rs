@@ -6,6 +6,8 @@ use crate::output::Output;
 
 const TEMPLATE: &str = "{wide_bar} {bytes}/{total_bytes}  {msg}  ETA {eta}";
 
+const SESSIONS_TEMPLATE: &str = "{wide_bar} {pos}/{len} sessions  ETA {eta}";
+
 /// How much of the files is read, and how many of them are done. Nothing is shown when quiet or without a terminal.
 pub struct Progress {
     bar: ProgressBar,
@@ -29,6 +31,25 @@ impl Progress {
         let progress = Progress { bar, files, files_done: 0, bytes_done: 0, bytes };
         progress.count();
         progress
+    }
+
+    /// Nothing done yet of sessions that are written; how many there are is said by [`written`](Progress::written). It is
+    /// not `shown` where what is written goes to the terminal itself.
+    pub fn of_sessions(shown: bool, out: &Output) -> Progress {
+        let progress = Progress::new(0, 0, out);
+        if !shown {
+            progress.bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        if let Ok(style) = ProgressStyle::with_template(SESSIONS_TEMPLATE) {
+            progress.bar.set_style(style);
+        }
+        progress
+    }
+
+    /// So many sessions are written, and of how many.
+    pub fn written(&self, done: u64, total: u64) {
+        self.bar.set_length(total);
+        self.bar.set_position(done);
     }
 
     /// So many bytes of the present file are read; of a compressed one more than it has.

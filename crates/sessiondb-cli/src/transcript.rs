@@ -6,12 +6,9 @@
 use chrono::Local;
 use owo_colors::Style;
 use sessiondb::{Message, Time};
+use sessiondb_export::{Block, blocks, raw};
 
-use crate::{
-    block::{Block, blocks},
-    output::Line,
-    raw,
-};
+use crate::output::Line;
 
 /// How much of a message is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

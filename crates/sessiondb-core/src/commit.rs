@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, FAMILY_DEFAULT, Json, NewDocument, NewMessage, Restore, Result, SessionKey, Time, document,
+    Error, FAMILY_DEFAULT, Json, KEPT, NewDocument, NewMessage, Restore, Result, SessionKey, Time, document,
     fingerprint::Fingerprint,
     limits,
     message::{validate_id, validate_name},
@@ -361,7 +361,7 @@ impl Commit {
     pub fn validate(&self) -> Result<()> {
         match self.writes.first() {
             // An archive also has what the store keeps for forks under addresses of its own.
-            Some(Write::Restore(_)) => self.key.validate_any()?,
+            Some(Write::Restore(_)) if self.key.agent_id == KEPT => self.key.validate_any()?,
             _ => self.key.validate()?,
         }
         self.id.as_deref().map_or(Ok(()), |id| validate_id("commit id", id))?;

@@ -101,7 +101,8 @@ impl Restore {
             Restore::Session(session) => 1 + session.ancestors.len(),
             Restore::Messages(messages) => messages.len(),
             Restore::Documents(documents) => documents.len(),
-            Restore::State(state) => 1 + state.view.len() + state.changes.len(),
+            // The history of a view may be longer than a commit has changes. It counts by its bytes.
+            Restore::State(_) => 1,
         }
     }
 
@@ -113,7 +114,11 @@ impl Restore {
                 .iter()
                 .map(|document| document.body.get().len() + document.blob.as_ref().map_or(0, Vec::len))
                 .sum(),
-            Restore::State(state) => state.metadata.get().len(),
+            Restore::State(state) => {
+                let before: usize = state.changes.iter().map(|change| change.before.len()).sum();
+                let stretches = (before + state.view.len()) * size_of::<(u64, u64)>();
+                state.metadata.get().len() + stretches + state.changes.len() * size_of::<RestoredChange>()
+            }
         }
     }
 
@@ -133,6 +138,15 @@ impl Restore {
             }),
             Restore::State(state) => state.validate(),
         }
+    }
+}
+
+impl RestoredAncestor {
+    /// The error for one that does not have all these messages.
+    #[doc(hidden)]
+    pub fn lacking(&self) -> Error {
+        let RestoredAncestor { key, first, last } = self;
+        Error::Invalid(format!("session {key} does not have the messages {first} to {last} of its own log"))
     }
 }
 

@@ -132,7 +132,11 @@ impl Change<'_> {
 
 /// Takes a session's key and everything else but its messages from it.
 fn keep(conn: &Connection, session: &Session) -> Applied<()> {
-    let name = SessionKey::kept(&session.key, session.log);
+    let mut name = SessionKey::kept(&session.key, session.log);
+    // One from another store may have this name already.
+    while query::session_id(conn, &name)?.is_some() {
+        name = SessionKey::kept(&name, session.log);
+    }
     let [agent_id, channel, account_id, peer_kind, peer_id] = name.parts();
     conn.prepare_cached(
         "UPDATE sessions SET agent_id = ?2, channel = ?3, account_id = ?4, peer_kind = ?5, peer_id = ?6, \

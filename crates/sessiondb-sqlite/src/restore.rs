@@ -51,6 +51,13 @@ impl Change<'_> {
         for ancestor in &new.ancestors {
             let log = self.log_of(&ancestor.key)?;
             let log = log.ok_or_else(|| Error::NotFound(Box::new(ancestor.key.clone())))?;
+            let count = "SELECT count(*) FROM messages WHERE session_id = ?1 AND seq BETWEEN ?2 AND ?3";
+            let (first, last) = (ancestor.first.cast_signed(), ancestor.last.cast_signed());
+            let there: i64 =
+                self.conn.prepare_cached(count)?.query_row(params![log.0, first, last], |row| row.get(0))?;
+            if there != last - first + 1 {
+                return Err(ancestor.lacking().into());
+            }
             ancestors.push(Ancestor { log, first: ancestor.first, last: ancestor.last });
         }
         // A parent that is gone without a trace is nobody.
@@ -86,6 +93,8 @@ impl Change<'_> {
             log_first: new.log_first,
             view: View::whole(LogId(0)),
         };
+        // What is kept for forks reads nothing itself: else what it inherited would be kept for it.
+        let ancestors = if self.key.is_reserved() { Vec::new() } else { ancestors };
         self.insert_session(session, &ancestors, forked_from)?;
         self.update_view()?;
         self.logged = true;
@@ -102,7 +111,12 @@ impl Change<'_> {
             query::first(&mut statement, params![session.log.0, new.seq.cast_signed()], row::message)?;
         match stored.map(|stored| Message { id: 0, ..stored }) {
             Some(stored) if stored == new => return Ok(()),
-            None if new.seq > session.head => {}
+            None if new.seq == session.head + 1 => {}
+            None if new.seq > session.head => {
+                let (key, head) = (&self.key, session.head);
+                let message = format!("session {key}: message {} does not follow message {head}", new.seq);
+                return Err(Error::Invalid(message).into());
+            }
             _ => return Err(self.differs(format!("message {}", new.seq))),
         }
         apply::insert(self.conn, session.log, &new)?;

@@ -8,6 +8,7 @@ use sessiondb::{ErrorClass, Store};
 use sessiondb_import::{Format, ImportError, Rehearsal, Source, Verdict, import, nothing_to_import};
 
 use crate::{
+    command::archive::{self, OrArchive, Origin},
     exit::{Exit, Failure},
     file::{self, FileJson},
     output::{Line, Output},
@@ -31,7 +32,10 @@ at all it is 3. A store is made only when there is something to put in.
 
 Before it starts, it tells on stderr what it has found in which directory; the summary goes there too. With -o json \
 there is on stdout a line for each directory, then one for each file, as it is done. With --dry-run all is read and \
-compared with the store, nothing is written anywhere, and what would come of each file is on stdout.";
+compared with the store, nothing is written anywhere, and what would come of each file is on stdout.
+
+An archive that `export` wrote is restored: each session as it was, with its numbers and times. What the store has \
+already and equal stays; a session that it has with other content is named on stderr and left alone.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,15 +44,16 @@ Examples:
   sessiondb import claude ~/.claude/projects/-home-ann-shop
   sessiondb import codex ~/.codex/archived_sessions
   sessiondb import openai train.jsonl
+  sessiondb import sessions.jsonl --db copy.db
   sessiondb import auto -o json | jq -r 'select(.outcome == \"new\").id'";
 
 /// Imports the transcripts that agents keep on this machine.
 #[derive(Debug, clap::Args)]
 #[command(long_about = ABOUT, after_help = EXAMPLES)]
 pub struct Args {
-    /// Whose transcripts
-    #[arg(value_parser = agent_parser(), default_value = AUTO)]
-    agent: Agent,
+    /// Whose transcripts; or an archive that `export` wrote, `-` for one from stdin
+    #[arg(value_parser = agent_parser().or_archive(), value_name = "AGENT|ARCHIVE", default_value = AUTO)]
+    from: Origin<Agent>,
     /// Files, or directories with files in and below them [default: where the agents keep them]
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -92,13 +97,22 @@ enum Target {
 
 pub fn run(args: Args, db: Option<&str>, out: &mut Output) -> Result<Exit, Failure> {
     let url = &place::url(db)?;
+    let agent = match args.from {
+        Origin::Agent(agent) => agent,
+        Origin::Archive(_) if args.dry_run => {
+            return Err(Failure::new(Exit::Usage, "an archive cannot be imported with --dry-run"));
+        }
+        Origin::Archive(path) => {
+            return archive::run(path, args.paths, args.output.is_some(), url, out);
+        }
+    };
     let mut summary = Summary::default();
     let mut search = Search::default();
     if args.paths.is_empty() {
-        search.places(args.agent.0, &mut summary, out)?;
+        search.places(agent.0, &mut summary, out)?;
     }
     // One by one: a path that is wrong does not keep the others from being imported.
-    args.paths.iter().for_each(|path| search.look(args.agent.0, path.clone(), &mut summary, out));
+    args.paths.iter().for_each(|path| search.look(agent.0, path.clone(), &mut summary, out));
     let Search { sources, directories, .. } = search;
     directories.iter().flat_map(Searched::lines).for_each(|line| out.talk(&line));
     if args.output.is_some() {

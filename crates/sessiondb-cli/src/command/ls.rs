@@ -6,6 +6,7 @@ use sessiondb::{
     Cursor, Session, SessionFilter, SessionOrder, SessionPage, Time, blocking::Store, limits,
     time as store_time,
 };
+use sessiondb_export::title;
 
 use crate::{
     argument::time,
@@ -13,7 +14,6 @@ use crate::{
     json::SessionJson,
     output::Output,
     table::Table,
-    title::title,
     transcript,
     visible::visible,
 };

@@ -1,9 +1,11 @@
 //! The commands, one file each: what it takes, and what it does.
 
 pub mod append;
+pub mod archive;
 pub mod check;
 pub mod compact;
 pub mod completions;
+pub mod export;
 pub mod fork;
 pub mod import;
 pub mod ls;

@@ -12,6 +12,7 @@ fn help_of_the_program() {
 fn help_of_every_command() {
     for command in [
         "import",
+        "export",
         "new",
         "append",
         "ls",

@@ -9,6 +9,7 @@ mod check;
 mod compact;
 mod completions;
 mod exit;
+mod export;
 mod fork;
 mod help;
 mod import;

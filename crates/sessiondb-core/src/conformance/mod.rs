@@ -61,6 +61,7 @@ mod message_ids;
 mod model;
 mod observed;
 mod patches;
+mod restores;
 mod scopes;
 mod sessions;
 #[cfg(test)]
@@ -349,6 +350,20 @@ macro_rules! conformance_promises {
                 a_check_counts_what_there_is
                 all_handles_are_the_same_store
                 a_closed_store_says_so
+                ;
+            restores:
+                a_session_is_restored_as_it_was
+                restoring_again_changes_nothing
+                what_differs_is_a_conflict_and_changes_nothing
+                a_fork_is_restored_with_its_ancestors
+                what_is_kept_for_forks_is_restored_and_in_no_list
+                a_refused_restore_leaves_what_is_kept
+                what_is_kept_goes_with_the_last_fork
+                what_is_restored_does_not_stand_in_the_way_of_a_delete
+                restored_sessions_go_on
+                kept_addresses_are_written_by_restores_alone
+                a_restore_that_cannot_be_is_refused
+                a_long_history_of_a_view_is_restored
                 ;
         }
     };

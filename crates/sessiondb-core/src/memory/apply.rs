@@ -85,9 +85,11 @@ impl State {
         });
         let touches_view =
             commit.writes.iter().any(|write| write.changes_view() || matches!(write, Write::Restore(_)));
-        undo.push(match before {
-            None => Undo::Remove(key.clone()),
-            Some(entry) => Undo::Restore(
+        undo.push(match (before, self.kept.get(&key)) {
+            // What is kept for forks is restored message by message, and may have been there before.
+            (None, Some(log)) => Undo::Log(*log, self.log(*log).to_vec()),
+            (None, None) => Undo::Remove(key.clone()),
+            (Some(entry), _) => Undo::Restore(
                 Box::new(entry.session.clone()),
                 touches_documents.then(|| entry.documents.clone()),
                 touches_view.then(|| entry.changes.clone()),
@@ -249,7 +251,11 @@ impl State {
         let Some(entry) = self.sessions.remove(key) else { return };
         let (log, ancestors) = (entry.session.log, entry.ancestors.clone());
         undo.push(Undo::Insert(Box::new(entry)));
-        let name = SessionKey::kept(key, log);
+        let mut name = SessionKey::kept(key, log);
+        // One from another store may have this name already.
+        while self.kept.contains_key(&name) {
+            name = SessionKey::kept(&name, log);
+        }
         undo.push(Undo::Unkeep(name.clone()));
         self.kept.insert(name, log);
         for log in ancestors.iter().map(|ancestor| ancestor.log).chain([log]) {

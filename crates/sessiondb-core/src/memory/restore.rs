@@ -19,6 +19,7 @@ impl State {
         let log = log.ok_or_else(|| Error::NotFound(Box::new(key.clone())))?;
         match restore {
             Restore::Session(_) => Ok(()),
+            Restore::Documents(_) | Restore::State(_) if key.is_reserved() => Err(only_messages(key)),
             Restore::Messages(messages) => {
                 messages.into_iter().try_for_each(|message| self.restore_message(key, log, message, done))
             }
@@ -39,6 +40,10 @@ impl State {
         for ancestor in &new.ancestors {
             let log = log_of(&ancestor.key);
             let log = log.ok_or_else(|| Error::NotFound(Box::new(ancestor.key.clone())))?;
+            let there = self.stretch(log, ancestor.first, ancestor.last).len() as u64;
+            if there != ancestor.last - ancestor.first + 1 {
+                return Err(ancestor.lacking());
+            }
             ancestors.push(Ancestor { log, first: ancestor.first, last: ancestor.last });
         }
         // A parent that is gone without a trace is nobody.
@@ -106,6 +111,13 @@ impl State {
         if new.seq <= head {
             return Err(differs());
         }
+        // Of what is kept for forks, the first message says where it begins.
+        if new.seq != head + 1 && (head > 0 || self.sessions.contains_key(key)) {
+            return Err(Error::Invalid(format!(
+                "session {key}: message {} does not follow message {head}",
+                new.seq
+            )));
+        }
         self.last_message += 1;
         let id = self.last_message;
         self.logs.entry(log).or_default().push(Arc::new(Message { id, ..new }));
@@ -119,7 +131,7 @@ impl State {
     }
 
     fn restore_document(&mut self, key: &SessionKey, document: Document, done: &mut Done) -> Result<()> {
-        let Some(entry) = self.sessions.get_mut(key) else { return Err(only_messages(key)) };
+        let Some(entry) = self.sessions.get_mut(key) else { return Ok(()) };
         let new = Document { updated_at: time::truncate(document.updated_at), ..document };
         let address = (new.collection.clone(), new.id.clone());
         match entry.documents.get(&address) {
@@ -137,7 +149,7 @@ impl State {
     }
 
     fn restore_state(&mut self, key: &SessionKey, new: RestoredState, done: &mut Done) -> Result<()> {
-        let Some(entry) = self.sessions.get_mut(key) else { return Err(only_messages(key)) };
+        let Some(entry) = self.sessions.get_mut(key) else { return Ok(()) };
         let session = entry.session.clone();
         let differs = |what: &str| Error::conflict(key, Conflict::Restored { what: what.into() });
         if session.head != new.head {

@@ -1,0 +1,13 @@
+//! Archives of whole stores: written, read back, written again.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
+mod cut;
+mod desk;
+mod hostile;
+mod moving;
+mod random;
+mod readable;
+mod samples;
+mod selected;
+mod whole;
