@@ -50,17 +50,17 @@ impl From<&Message> for Outline {
 /// For each place in a run of messages, also the one behind the last, whether beginning there would cut a call from its
 /// result.
 ///
-/// A result belongs to the nearest call of its id at or before it that is at most [`CALL_REACH`] messages away. A call
-/// whose result lies farther off, or a half without another, stands alone and cuts nothing.
+/// A call is answered once: by the first result of its id at or after it, before the id is used again, and at most
+/// [`CALL_REACH`] messages away. Every other half stands alone and cuts nothing.
 fn cuts<O: Borrow<Outline>>(run: &[O]) -> Vec<bool> {
-    let mut opened: HashMap<&str, usize> = HashMap::new();
     // How many pairs begin, less how many end, to be cut from each place on.
     let mut change = vec![0_i64; run.len() + 2];
+    let mut calls = Calls::default();
     for (at, outline) in run.iter().enumerate() {
         let outline = outline.borrow();
-        opened.extend(outline.opens.iter().map(|id| (id.as_str(), at)));
+        outline.opens.iter().for_each(|id| _ = calls.open(id, at));
         for id in &outline.closes {
-            if let Some(&open) = opened.get(id.as_str())
+            if let Some(open) = calls.close(id)
                 && at - open <= CALL_REACH
             {
                 change[open + 1] += 1;
@@ -76,6 +76,22 @@ fn cuts<O: Borrow<Outline>>(run: &[O]) -> Vec<bool> {
             open > 0
         })
         .collect()
+}
+
+/// Where each id was last opened, while that call has no answer.
+#[derive(Default)]
+struct Calls<'a>(HashMap<&'a str, usize>);
+
+impl<'a> Calls<'a> {
+    /// A call is made. Answers where one of its id was made that has no answer, and now never will.
+    fn open(&mut self, id: &'a str, at: usize) -> Option<usize> {
+        self.0.insert(id, at)
+    }
+
+    /// A result comes. Answers where its call was made.
+    fn close(&mut self, id: &str) -> Option<usize> {
+        self.0.remove(id)
+    }
 }
 
 /// Where a window that shall end with the run's last message begins, when it should begin at `wanted` at the earliest:
@@ -112,12 +128,17 @@ fn before(cuts: &[bool], wanted: usize) -> Option<usize> {
     (wanted.saturating_sub(CALL_REACH)..=wanted).rev().find(|place| !cuts[*place])
 }
 
-/// Whether the run's messages from `place` on bring a result whose call is not in the run.
+/// Whether the run's messages from `place` on bring a result whose call may lie before the run.
 pub fn lacks_a_call<O: Borrow<Outline>>(run: &[O], place: usize) -> bool {
-    unpaired(run.iter().map(|outline| halves(outline.borrow()))).any(|half| half.result && half.at >= place)
+    let mut opened = HashSet::new();
+    run.iter().enumerate().any(|(at, outline)| {
+        let outline = outline.borrow();
+        opened.extend(outline.opens.iter().map(String::as_str));
+        at >= place && outline.closes.iter().any(|id| !opened.contains(id.as_str()))
+    })
 }
 
-/// Whether the run's messages before `place` make a call whose result is not in the run.
+/// Whether the run's messages before `place` make a call whose result may lie behind the run.
 pub fn lacks_a_result<O: Borrow<Outline>>(run: &[O], place: usize) -> bool {
     unpaired(run.iter().map(|outline| halves(outline.borrow()))).any(|half| !half.result && half.at < place)
 }
@@ -142,28 +163,22 @@ pub(crate) struct Half<'a> {
     pub result: bool,
 }
 
-/// The halves that are alone in a run, in its order. A result answers the nearest call of its id at or before it.
+/// The halves that are alone in a run, in its order.
 pub(crate) fn unpaired<'a>(
     run: impl Iterator<Item = (&'a [String], &'a [String])>,
 ) -> impl Iterator<Item = Half<'a>> {
-    // Where each id was last opened, and whether that call was answered.
-    let (mut opened, mut alone) = (HashMap::<&str, (usize, bool)>::new(), Vec::new());
-    let without_result =
-        |id, (at, answered): (usize, bool)| (!answered).then_some(Half { id, at, result: false });
+    let (mut calls, mut alone) = (Calls::default(), Vec::new());
     for (at, (opens, closes)) in run.enumerate() {
         for id in opens {
-            // An id that is used again before its result came leaves the earlier call without one.
-            let before = opened.insert(id, (at, false));
-            alone.extend(before.and_then(|before| without_result(id.as_str(), before)));
+            alone.extend(calls.open(id, at).map(|at| Half { id, at, result: false }));
         }
         for id in closes {
-            match opened.get_mut(id.as_str()) {
-                Some((_, answered)) => *answered = true,
-                None => alone.push(Half { id, at, result: true }),
+            if calls.close(id).is_none() {
+                alone.push(Half { id, at, result: true });
             }
         }
     }
-    alone.extend(opened.into_iter().filter_map(|(id, call)| without_result(id, call)));
+    alone.extend(calls.0.into_iter().map(|(id, at)| Half { id, at, result: false }));
     alone.sort_by(|a, b| (a.at, a.result, a.id).cmp(&(b.at, b.result, b.id)));
     alone.into_iter()
 }
@@ -193,7 +208,7 @@ mod tests {
         assert_eq!(cut_places(""), ".");
         assert_eq!(cut_places("- a A -"), "..x..");
         assert_eq!(cut_places("ab - B A -"), ".xxx..");
-        assert_eq!(cut_places("a A A"), ".xx.", "a call may have several results");
+        assert_eq!(cut_places("a A A"), ".x..", "a call is answered once");
         assert_eq!(cut_places("a A a A"), ".x.x.", "an id may be used again");
         assert_eq!(cut_places("aA -"), "...", "both in one message");
         assert_eq!(cut_places("A a - B"), ".....", "halves without another cut nothing");
@@ -218,6 +233,11 @@ mod tests {
         assert_eq!(begin(&run(""), 0), 0);
         let ends = |wanted| end(&run(text), wanted);
         assert_eq!((0..=7).map(ends).collect::<Vec<_>>(), [1, 1, 1, 1, 1, 5, 6, 7]);
+        assert_eq!(
+            end(&run(&format!("a {}A -", "- ".repeat(CALL_REACH - 1))), 1),
+            CALL_REACH + 1,
+            "just in reach"
+        );
         assert_eq!(end(&run("ab A B -"), 1), 3, "the smallest that cuts nothing is longer than was wanted");
         assert_eq!(cut_before(&run(text), 4), Some(1));
         assert_eq!(cut_before(&run(text), 6), Some(6));
@@ -235,7 +255,7 @@ mod tests {
         assert_eq!(alone("a A b B"), "");
         assert_eq!(alone("A a"), "0a! 1a? ");
         assert_eq!(alone("a a A"), "0a? ");
-        assert_eq!(alone("ab A A C"), "0b? 3c! ");
+        assert_eq!(alone("ab A A C"), "0b? 2a! 3c! ");
         assert!(lacks_a_call(&run("A -"), 0) && !lacks_a_call(&run("A a"), 1));
         assert!(lacks_a_result(&run("a"), 1) && !lacks_a_result(&run("A a"), 1));
     }

@@ -1,7 +1,7 @@
 //! [`Store`] methods that change what a session shows: compaction, rewinding, forks, repair. None of them destroys a
 //! message, and each can be taken back.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use crate::{
     Commit, Conflict, Error, Expect, Fork, Lineage, Message, NewMessage, Receipt, Result, Session,
@@ -120,10 +120,12 @@ impl Store {
     /// such calls a message of the role `tool` that says they were interrupted. Results whose call is not shown are
     /// hidden. Answers the numbers of the messages that it appended. [`undo`](Store::undo) takes it back.
     ///
-    /// A call that is still running has no result either: repair a session only when nobody works in it.
+    /// A call that is still running has no result either: repair a session only when nobody works in it. The whole history
+    /// is read.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; otherwise as [`commit`](Store::commit).
+    /// [`Error::NotFound`]; [`Error::Invalid`] if so much is amiss that one commit cannot mend it (some 3,000 places);
+    /// otherwise as [`commit`](Store::commit).
     pub async fn repair(&self, key: &SessionKey) -> Result<Vec<u64>> {
         let interrupted = |_: &Message, calls: &[String]| {
             let content = "The tool call was interrupted: it has no result.";
@@ -178,19 +180,18 @@ impl Store {
             }
         }
         let calls = outline.iter().map(|(_, opens, closes)| (opens.as_slice(), closes.as_slice()));
-        let (mut open, mut lonely) = (Vec::<(usize, Vec<String>)>::new(), HashSet::new());
+        let (mut open, mut lonely) = (Vec::<(usize, Vec<String>)>::new(), HashMap::new());
         for half in calls::unpaired(calls) {
             match open.last_mut() {
-                _ if half.result => _ = lonely.insert(half.at),
+                _ if half.result => *lonely.entry(half.at).or_insert(0_usize) += 1,
                 Some((at, ids)) if *at == half.at => ids.push(half.id.to_owned()),
                 _ => open.push((half.at, vec![half.id.to_owned()])),
             }
         }
-        // A message that also brings results whose calls are there has to stay.
-        lonely.retain(|at| {
+        // A message that makes calls, or brings other results too, has to stay.
+        lonely.retain(|at, alone| {
             let (_, opens, closes) = &outline[*at];
-            opens.is_empty()
-                && closes.iter().all(|id| !outline[..*at].iter().any(|(_, opens, _)| opens.contains(id)))
+            opens.is_empty() && closes.len() == *alone
         });
         if open.is_empty() && lonely.is_empty() {
             return Ok(None);
@@ -201,7 +202,7 @@ impl Store {
             _ => view.push((seq, seq)),
         };
         for (at, (seq, _, _)) in outline.iter().enumerate() {
-            if !lonely.contains(&at) {
+            if !lonely.contains_key(&at) {
                 show(*seq);
             }
             if let Some((_, ids)) = open.get(next).filter(|(open, _)| *open == at) {

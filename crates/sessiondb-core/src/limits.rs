@@ -33,5 +33,6 @@ pub const COUNT_MAX: u64 = i64::MAX as u64;
 /// How far apart, in messages of a view, a tool call and its result may be and still be kept together. It is also how
 /// much longer than asked for a window may become to keep them together.
 pub const CALL_REACH: usize = 1_000;
-/// Most spans in a view. One that grows beyond is rewritten: what its newer half shows is copied to the end of the log.
+/// Most spans in a view. One that grows beyond is rewritten: the consecutive spans with the fewest messages are copied to the
+/// end of the log and shown as one, so that about half as many are left. What is copied has new numbers.
 pub const VIEW_SPANS_MAX: usize = 1_024;

@@ -193,10 +193,32 @@ impl RestoredState {
                 ));
             }
             before = change.revision;
-            time::validate(change.at)?;
-            validate_stretches(&change.before)?;
+            change.validate(self.head, self.revision)?;
         }
         Ok(())
+    }
+}
+
+impl RestoredChange {
+    /// Whether it can have been made, in a session with this head and revision.
+    fn validate(&self, head: u64, revision: u64) -> Result<()> {
+        time::validate(self.at)?;
+        validate_stretches(&self.before)?;
+        let (before, after) = (self.head_before, self.head_after);
+        let shown = |seq: u64| self.before.iter().any(|(first, last)| (*first..=*last).contains(&seq));
+        let sound = before <= after
+            && after <= head
+            && self.before.iter().all(|(_, last)| *last <= before)
+            && self.through.is_none_or(|through| shown(through) || (before < through && through <= after))
+            && self.summary.is_none_or(|(first, last)| before < first && first <= last && last <= after)
+            && [self.reverses, self.undone].into_iter().flatten().all(|other| other <= revision);
+        if sound {
+            return Ok(());
+        }
+        Err(Error::Invalid(format!(
+            "the change of the view of revision {} cannot have been made",
+            self.revision
+        )))
     }
 }
 

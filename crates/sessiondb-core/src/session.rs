@@ -46,6 +46,17 @@ pub struct Session {
     pub view: View,
 }
 
+impl Session {
+    /// Whether nothing but messages has been written to it: what a session is while it is restored, before its state is.
+    pub fn is_begun(&self) -> bool {
+        self.status == STATUS_DEFAULT
+            && self.metadata == Json::object()
+            && (self.token_usage, self.revision) == (0, 0)
+            && self.updated_at == self.created_at
+            && self.view == View::of([], self.log, self.log_first.saturating_sub(1))
+    }
+}
+
 /// What a list of sessions is ordered by. Sessions with the same time are ordered by their number, newest first in
 /// the `Newest` orders, oldest first in the `Oldest` ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

@@ -4,7 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, Time, limits::VIEW_SPANS_MAX};
+use crate::{
+    Error, Result, Time,
+    limits::{COMMIT_WRITES_MAX, COUNT_MAX, VIEW_SPANS_MAX},
+};
 
 /// The number of a session's log inside one store. It stays when the session's key changes, and is never reused;
 /// another store gives other numbers.
@@ -82,7 +85,8 @@ impl View {
             serde_json::from_str(text).map_err(|e| Error::Invalid(format!("not a view: {e}")))?;
         let count = spans.len();
         for (i, (_, first, last)) in spans.iter().enumerate() {
-            if *first == 0 || last.is_some_and(|last| last < *first) {
+            if *first == 0 || *first > COUNT_MAX || last.is_some_and(|last| last < *first || last > COUNT_MAX)
+            {
                 return Err(Error::Invalid(format!("not a view: span {i} ends before it begins")));
             }
             if last.is_none() && i + 1 < count {
@@ -210,19 +214,48 @@ impl View {
         before.closed(head_before).then(since.filter_map(|span| span.beyond(head_after))).open(own, head)
     }
 
-    /// The view in two if it has more spans than a view may have: the older half, which stays, and what follows, which
-    /// is to be copied to the end of the log.
-    pub fn overflow(&self, head: u64) -> Option<(View, View)> {
+    /// What to do about a view that has more spans than a view may have: the consecutive spans with the fewest messages are
+    /// copied to the end of the log and shown there. Answers what comes before them, them, and what comes after them.
+    pub fn overflow(&self, head: u64) -> Option<(View, View, View)> {
         if self.0.len() <= VIEW_SPANS_MAX {
             return None;
         }
-        let (kept, rest) = self.0.split_at(VIEW_SPANS_MAX / 2);
-        Some((View(kept.to_vec()), View(rest.to_vec()).closed(head)))
+        // The last span is open and stays.
+        let closed = &self.0[..self.0.len() - 1];
+        let length = |span: &Span| span.last.unwrap_or(head).saturating_sub(span.first) + 1;
+        let count = self.0.len() - VIEW_SPANS_MAX / 2;
+        let mut messages: u64 = closed.iter().take(count).map(length).sum();
+        let (mut least, mut at) = (messages, 0);
+        for (from, (gone, come)) in closed.iter().zip(closed.iter().skip(count)).enumerate() {
+            messages = messages - length(gone) + length(come);
+            if messages < least {
+                (least, at) = (messages, from + 1);
+            }
+        }
+        let view = |spans: &[Span]| View(spans.to_vec());
+        Some((view(&self.0[..at]), view(&self.0[at..at + count]), view(&self.0[at + count..])))
     }
 
-    /// The older half of a view that was rewritten, and the copies that were appended after `head`.
-    pub fn rewritten(self, own: LogId, head: u64) -> View {
-        self.then([Span { log: own, first: head + 1, last: None }])
+    /// Whether a caller may set this view: rewriting it must not copy more than a commit may write.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it would.
+    pub fn validate_rewrite(&self, head: u64) -> Result<()> {
+        let copies = self.overflow(head).map_or(0, |(_, copied, _)| copied.len(head));
+        if copies <= COMMIT_WRITES_MAX as u64 {
+            return Ok(());
+        }
+        Err(Error::Invalid(format!(
+            "a view of {} stretches: at most {VIEW_SPANS_MAX} are kept, and to join the others {copies} messages would \
+             have to be copied",
+            self.0.len()
+        )))
+    }
+
+    /// The view with copies in the place of what was copied: those that were appended after `head`, up to `head_now`.
+    pub fn rewritten(front: View, back: &View, own: LogId, head: u64, head_now: u64) -> View {
+        let copies = Span { log: own, first: head + 1, last: None }.until(head_now);
+        front.then(copies).then(back.closed(head).0).open(own, head_now)
     }
 }
 

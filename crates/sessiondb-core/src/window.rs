@@ -54,7 +54,8 @@ pub enum Window {
     },
     /// The latest `limit` messages of those written in an interval, by their `created_at`, which need not follow the
     /// order of the view; of the same time the one with the greater `seq` is the later. Here `has_earlier` and
-    /// `has_later` are about the messages of the interval, and nothing is done to keep calls and results together.
+    /// `has_later` are about the messages of the interval, and nothing is done to keep calls and results together. Unlike
+    /// the others it may pass over messages of the interval that the view hides.
     Times {
         /// Only messages after this moment, which is not included.
         after: Option<Time>,
@@ -122,6 +123,11 @@ impl Window {
 
     pub(crate) fn validate(&self) -> Result<()> {
         validate_limit(self.limit())?;
+        if let Window::Range { first, last } = self
+            && (*first == 0 || *last == 0)
+        {
+            return Err(Error::Invalid("there is no message 0; the first is 1".into()));
+        }
         let numbers = match self {
             Window::Last { .. } => [0, 0],
             Window::Before { seq, .. } | Window::After { seq, .. } | Window::Log { seq, .. } => [*seq, 0],

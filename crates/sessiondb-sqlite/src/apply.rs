@@ -498,7 +498,7 @@ fn seqs_from_text(text: &str) -> Result<Vec<u64>, String> {
     for run in text.split(',').filter(|run| !run.is_empty()) {
         let (first, last) = run.split_once('-').unwrap_or((run, run));
         let (first, last) = (number(first)?, number(last)?);
-        if last < first || (last - first) as usize >= limits::COMMIT_WRITES_MAX {
+        if last < first || (last - first) as usize >= limits::COMMIT_WRITES_MAX + limits::PAGE_MAX {
             return Err(format!("column seqs: '{text}' has a run of impossible length"));
         }
         seqs.extend(first..=last);

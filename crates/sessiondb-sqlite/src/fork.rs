@@ -48,9 +48,10 @@ impl Change<'_> {
         };
         let at = fork.at.or(shown.last()).unwrap_or(0);
         let log = self.insert_session(session, &ancestors, Some((parent.log, at)))?;
-        self.head_before = last;
         self.show(View::of(shown.spans().iter().copied(), log, last))?;
         self.keep_view_short()?;
+        // What was copied belongs to what the fork begins with.
+        self.head_before = self.session.as_ref().map_or(last, |session| session.head);
         self.update_view()?;
         self.logged = true;
         self.changed("fork");

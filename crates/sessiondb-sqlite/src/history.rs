@@ -28,16 +28,14 @@ impl Change<'_> {
         let place = calls::cut_before(&run, wanted).and_then(|place| place.checked_sub(1));
         let Some(last) = place.and_then(|last| run.get(last)) else { return Ok(()) };
         let through = last.seq;
-        for message in &summary {
+        let mut summary_seqs = None;
+        for message in summary {
             if let Some(id) = &message.message_id
                 && let Some(stored) = window::message_by_id(self.conn, &session, id)?
             {
                 let taken = Conflict::MessageId { id: id.clone(), seq: stored.seq };
                 return Err(conflict(&self.key, taken));
             }
-        }
-        let mut summary_seqs = None;
-        for message in summary {
             let seq = self.push(message)?;
             self.seqs.push(seq);
             summary_seqs = Some((summary_seqs.map_or(seq, |(first, _)| first), seq));
@@ -55,7 +53,7 @@ impl Change<'_> {
         let Some(session) = self.session.clone() else { return Ok(()) };
         let last = newest_change(self.conn, session.log, "undone IS NULL AND kind IN ('compact', 'reset')")?;
         let hidden = last.and_then(|last| {
-            let hidden = last.before.split_after(last.through?)?.0.closed(last.head_before);
+            let hidden = last.before.split_after(last.through?)?.0;
             Some((last, hidden))
         });
         let Some((last, hidden)) = hidden.filter(|(_, hidden)| !hidden.overlaps(&session.view)) else {
@@ -120,6 +118,7 @@ impl Change<'_> {
             spans.extend(found.ok_or_else(|| conflict(&self.key, unknown))?);
         }
         let view = View::of(spans, session.log, session.head);
+        view.validate_rewrite(session.head)?;
         if view != session.view {
             self.change_view(ViewChangeKind::Set, view)?;
         }
@@ -156,22 +155,23 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Rewrites a view that has too many spans: the messages of its newer half are copied to the end of the log.
+    /// Rewrites a view that has too many spans: see [`View::overflow`].
     pub fn keep_view_short(&mut self) -> Applied<()> {
         let Some(session) = self.session.clone() else { return Ok(()) };
-        let Some((kept, rest)) = session.view.overflow(session.head) else { return Ok(()) };
+        let Some((front, copied, back)) = session.view.overflow(session.head) else { return Ok(()) };
+        let mut head_now = session.head;
         let sql = format!(
             "SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_id = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq"
         );
-        for span in window::stretches(&rest) {
+        for span in window::stretches(&copied) {
             let mut statement = self.conn.prepare_cached(&sql)?;
             let mut rows = statement.query(params![span.log, span.first, span.last])?;
             while let Some(row) = rows.next()? {
                 let message = row::message(row)?;
-                self.push(copy(message))?;
+                head_now = self.push(copy(message))?;
             }
         }
-        self.show(kept.rewritten(session.log, session.head))
+        self.show(View::rewritten(front, &back, session.log, session.head, head_now))
     }
 }
 
@@ -196,7 +196,7 @@ pub(crate) fn shown(conn: &Connection, session: &Session) -> Applied<u64> {
     let mut count = 0;
     for Stretch { log, first, last } in window::stretches(&session.view.closed(session.head)) {
         let dense = if log == session.log.0 {
-            session.log_count == session.head + 1 - session.log_first
+            session.log_count + session.log_first == session.head + 1
         } else {
             let mut statement =
                 conn.prepare_cached("SELECT log_count = next_seq - log_first FROM sessions WHERE id = ?1")?;

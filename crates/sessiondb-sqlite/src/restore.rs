@@ -186,16 +186,7 @@ impl Change<'_> {
         if restored == session && there == changes {
             return Ok(());
         }
-        let begun = Session {
-            status: STATUS_DEFAULT.into(),
-            metadata: Json::object(),
-            token_usage: 0,
-            updated_at: session.created_at,
-            revision: 0,
-            view: View::of([], session.log, session.log_first - 1),
-            ..session.clone()
-        };
-        if begun != session || !there.is_empty() {
+        if !session.is_begun() || !there.is_empty() {
             return Err(self.differs("state"));
         }
         let newer = "SELECT 1 FROM documents WHERE session_id = ?1 AND revision > ?2";

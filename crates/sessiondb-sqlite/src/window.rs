@@ -23,6 +23,9 @@ const REACHES: [usize; 4] = [0, 16, CALL_REACH, 2 * CALL_REACH];
 /// Outlines that are read at once to find how many messages weigh so much.
 const OUTLINES: usize = 64;
 
+/// A span with fewer messages is read whole and sorted by time; of a longer one the times are looked up in the index.
+const SHORT_SPAN: i64 = 2_000;
+
 /// Messages of a stretch, newest first.
 pub(crate) fn newest_sql() -> String {
     format!("{} ORDER BY seq DESC LIMIT ?4", stretch_sql(MESSAGE_COLUMNS))
@@ -93,7 +96,7 @@ pub(crate) fn message_window(conn: &Connection, session: &Session, window: Windo
         Window::Range { first, last } => {
             let ((earlier, from), (_, later)) = (before(first)?, after(last)?);
             let inside = from.split_after(last).map(|(inside, _)| inside);
-            let Some(inside) = inside.filter(|_| first > 0) else {
+            let Some(inside) = inside else {
                 let message = format!(
                     "session {}: message {last} does not come after message {first} in its view",
                     session.key
@@ -298,8 +301,8 @@ fn times(conn: &Connection, session: &Session, window: Window) -> Read<MessagePa
     let mut found: Vec<(String, i64, usize, i64)> = Vec::new();
     let mut has_later = false;
     for (place, span) in spans.iter().enumerate() {
-        // The index on times has those of the whole log: it serves a span that is most of it.
-        let short = span.last.saturating_sub(span.first) < session.head.cast_signed() / 2;
+        // The index on times has those of the whole log, of which a short span may be little.
+        let short = span.last.saturating_sub(span.first) < SHORT_SPAN;
         let mut statement = conn.prepare_cached(&times_sql(short))?;
         let params =
             params![span.log, span.first, span.last, after, before, latest, before_seq, limit as i64 + 1];

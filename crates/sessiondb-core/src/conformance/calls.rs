@@ -187,3 +187,65 @@ pub async fn the_latest_messages_of_an_interval(store: Store) {
     assert_eq!(read(None, Some(1), None, 2).await, (String::new(), false, false));
     assert_eq!(read(Some(9), None, None, 2).await, (String::new(), false, false));
 }
+
+/// A call is answered once. A second result stands alone, and holds nothing together.
+pub async fn a_second_result_stands_alone(store: Store) {
+    play(&store, "ann", "x X X - -").await;
+    let page = window(&store, "ann", Window::after(0, 2)).await;
+    assert_eq!((words(&page).as_str(), page.exceeds, page.unpaired.len()), ("x X", false, 0));
+    let page = window(&store, "ann", Window::last(3)).await;
+    assert_eq!((words(&page).as_str(), page.unpaired), ("X - -", vec!["x".to_owned()]));
+    let page = window(&store, "ann", Window::last(4)).await;
+    assert_eq!(words(&page), "X - -", "the first result is its call's");
+}
+
+/// Calls that cross each other in a chain longer than a call's reach: no end in it is chosen, wherever one asks.
+pub async fn long_chains_of_calls_are_not_cut(store: Store) {
+    let ids = |seq: usize| (format!("call {seq}"), format!("call {}", seq.saturating_sub(40)));
+    let chain = |seq: usize| {
+        let (own, other) = ids(seq);
+        let closes = if seq > 40 { vec![other] } else { Vec::new() };
+        NewMessage { opens: vec![own], closes, token_count: Some(0), ..said(&seq.to_string()) }
+    };
+    let mut messages = vec![said("first"), said("second")];
+    messages.extend((1..=2_500).map(chain));
+    store.append(&key("ann"), messages).await.unwrap();
+    // Anywhere inside, there is no place within reach: the window is what was asked for, and says what is alone.
+    for named in [Window::before(1_500, 10), Window::after(1_200, 10), Window::before(2_200, 700)] {
+        let page = window(&store, "ann", named).await;
+        assert!(
+            !page.exceeds && !page.unpaired.is_empty() && page.messages.len() == named.limit(),
+            "{named:?}"
+        );
+    }
+    // Near the beginning of the chain there is one, and near enough it is found.
+    let page = window(&store, "ann", Window::before(900, 10)).await;
+    assert_eq!((page.messages[0].seq, page.exceeds), (3, true));
+    let page = window(&store, "ann", Window::before(1_012, 10)).await;
+    assert_eq!(page.messages[0].seq, 3);
+    let compact =
+        |through| crate::Commit::new(key("ann")).write(Write::Compact { through, summary: Vec::new() });
+    assert!(!store.commit_one(compact(1_500)).await.unwrap().changed, "nothing within reach can be hidden");
+    assert!(store.commit_one(compact(900)).await.unwrap().changed);
+    let first = store.message_window(&key("ann"), Window::after(0, 1)).await.unwrap().messages[0].seq;
+    assert_eq!(first, 3, "the two before the chain are hidden");
+    // However light, no more messages than a page has.
+    let page = window(&store, "ann", Window::tokens(5)).await;
+    assert!(
+        page.messages.len() <= 2 * crate::limits::PAGE_MAX && page.has_earlier,
+        "{}",
+        page.messages.len()
+    );
+}
+
+/// Between a call and a result that is far, but in reach, a compaction does not cut.
+pub async fn a_compaction_sees_results_that_are_far(store: Store) {
+    play(&store, "ann", &format!("0 1 a {} A 5", "- ".repeat(500))).await;
+    for (through, first) in [(3, 3), (400, 3), (503, 3)] {
+        let compact = Write::Compact { through, summary: Vec::new() };
+        store.commit_one(crate::Commit::new(key("ann")).write(compact)).await.unwrap();
+        let page = window(&store, "ann", Window::after(0, 1)).await;
+        assert_eq!(page.messages[0].seq, first, "through {through}");
+        store.undo(&key("ann")).await.unwrap();
+    }
+}

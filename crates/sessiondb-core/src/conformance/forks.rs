@@ -6,7 +6,8 @@ use super::{
     views::shown,
 };
 use crate::{
-    Commit, Conflict, Error, Fork, Json, Scope, SessionFilter, SessionKey, Store, Window, Write, limits,
+    Commit, Conflict, Error, Fork, Json, Restore, RestoredAncestor, RestoredSession, Scope, SessionFilter,
+    SessionKey, Store, Window, Write, limits,
 };
 
 async fn say_all(store: &Store, peer: &str, texts: &str) {
@@ -221,4 +222,32 @@ pub async fn forks_stay_within_the_scope(store: Store) {
     assert_eq!(lineage.forked_from.and_then(|parent| parent.key), None);
     assert_eq!(lineage.inherited[0].key, None);
     assert_eq!(store.lineage(&key("cem")).await.unwrap().inherited[0].key, Some(other));
+}
+
+/// A fork and a change of what it shows may be one commit; taking that back shows what was forked.
+pub async fn a_fork_may_be_changed_at_once(store: Store) {
+    say_all(&store, "ann", "1 2 3").await;
+    let forked = fork_commit("ann", "bob", None).write(Write::Pop { count: 1 }).write(say(&["b"]));
+    assert_eq!(store.commit_one(forked).await.unwrap().seqs, [3, 4]);
+    assert_eq!(shown(&store, "bob").await, "1 2 b");
+    assert!(store.undo(&key("bob")).await.unwrap());
+    assert_eq!(shown(&store, "bob").await, "1 2 3");
+}
+
+/// A restore names its parents, and they too must be within the scope.
+pub async fn a_restored_fork_stays_within_the_scope(store: Store) {
+    let other = SessionKey::new("other", "cli", "", "dm", "ann");
+    store.append(&other, vec![said("secret")]).await.unwrap();
+    let session = RestoredSession {
+        family: "chat".into(),
+        created_at: second(0),
+        log_first: 2,
+        ancestors: vec![RestoredAncestor { key: other.clone(), first: 1, last: 1 }],
+        forked_from: None,
+    };
+    let commit = to("bob").write(Write::Restore(Restore::Session(Box::new(session))));
+    let mine = store.scoped(Scope::agent("main")).unwrap();
+    assert!(matches!(mine.commit_one(commit.clone()).await, Err(Error::OutOfScope { .. })));
+    assert_eq!(store.session(&key("bob")).await, Ok(None));
+    store.commit_one(commit).await.unwrap();
 }

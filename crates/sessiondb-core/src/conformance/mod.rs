@@ -251,6 +251,10 @@ macro_rules! conformance_promises {
                 a_view_of_too_many_spans_is_rewritten
                 a_repair_closes_what_is_open
                 views_of_missing_sessions_are_not_found
+                a_view_is_rewritten_where_it_costs_least
+                the_names_of_a_summary_are_free
+                a_compaction_of_what_its_commit_appended
+                a_large_pop_is_replayed
                 ;
             forks:
                 a_fork_shows_the_history_up_to_a_message
@@ -263,6 +267,8 @@ macro_rules! conformance_promises {
                 a_fork_that_cannot_be_is_refused
                 a_repeated_fork_happens_once
                 forks_stay_within_the_scope
+                a_fork_may_be_changed_at_once
+                a_restored_fork_stays_within_the_scope
                 ;
             calls:
                 a_window_never_begins_with_a_lone_result
@@ -272,6 +278,9 @@ macro_rules! conformance_promises {
                 calls_are_kept_with_results_within_reach
                 lone_halves_hold_up_nothing
                 the_latest_messages_of_an_interval
+                a_second_result_stands_alone
+                long_chains_of_calls_are_not_cut
+                a_compaction_sees_results_that_are_far
                 ;
             documents:
                 a_document_is_read_back_as_it_was_put

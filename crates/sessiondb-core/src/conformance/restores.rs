@@ -251,7 +251,7 @@ pub async fn what_differs_is_a_conflict_and_changes_nothing(store: Store) {
         (document(&|document| document.body = json("1")), "document notes/1"),
         (document(&|document| document.blob = None), "document notes/1"),
         (document(&|document| document.revision += 1), "document notes/1"),
-        (state(&|state| state.head -= 1), "last message"),
+        (state(&|state| state.head += 1), "last message"),
         (state(&|state| state.status = "x".into()), "state"),
         (state(&|state| state.metadata = Json::object()), "state"),
         (state(&|state| state.token_usage += 1), "state"),

@@ -29,16 +29,17 @@ impl State {
         let Some(through) = place.checked_sub(1).and_then(|at| all.get(at)).map(|message| message.seq) else {
             return Ok(());
         };
-        for message in &summary {
+        let first = session.head + 1;
+        let mut seqs = Vec::new();
+        for message in summary {
             if let Some(id) = &message.message_id
                 && let Some(stored) = self.shown_with_id(&session, id)
             {
                 let conflict = Conflict::MessageId { id: id.clone(), seq: stored.seq };
                 return Err(Error::conflict(key, conflict));
             }
+            seqs.push(self.push(key, message, done.at));
         }
-        let first = session.head + 1;
-        let seqs: Vec<u64> = summary.into_iter().map(|message| self.push(key, message, done.at)).collect();
         done.seqs.extend(&seqs);
         let head_now = seqs.last().copied().unwrap_or(session.head);
         let view = session.view.compacted(through, session.log, session.head, head_now);
@@ -58,7 +59,7 @@ impl State {
         };
         let Some(last) = entry.changes.iter_mut().rev().find(ends) else { return };
         let Some(hidden) = last.through.and_then(|through| last.before.split_after(through)) else { return };
-        let hidden = hidden.0.closed(last.head_before);
+        let hidden = hidden.0;
         if hidden.overlaps(&session.view) {
             return;
         }
@@ -128,6 +129,7 @@ impl State {
             spans.extend(resolved.ok_or_else(|| Error::conflict(key, unknown))?);
         }
         let view = View::of(spans, session.log, session.head);
+        view.validate_rewrite(session.head)?;
         if view != session.view {
             self.change(key, ViewChangeKind::Set, view, done);
         }
@@ -164,15 +166,16 @@ impl State {
         }
     }
 
-    /// Rewrites a view that has too many spans: the messages of its newer half are copied to the end of the log.
+    /// Rewrites a view that has too many spans: see [`View::overflow`].
     pub(super) fn keep_view_short(&mut self, key: &SessionKey) {
         let Some(entry) = self.sessions.get(key) else { return };
         let session = entry.session.clone();
-        let Some((kept, rest)) = session.view.overflow(session.head) else { return };
-        let copied: Vec<Arc<Message>> = self.visible(&rest);
+        let Some((front, copied, back)) = session.view.overflow(session.head) else { return };
+        let copied: Vec<Arc<Message>> = self.visible(&copied);
+        let mut head_now = session.head;
         for message in copied {
-            self.push(key, to_new(&message), message.created_at);
+            head_now = self.push(key, to_new(&message), message.created_at);
         }
-        self.show(key, kept.rewritten(session.log, session.head));
+        self.show(key, View::rewritten(front, &back, session.log, session.head, head_now));
     }
 }

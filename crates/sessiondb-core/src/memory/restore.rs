@@ -177,20 +177,11 @@ impl State {
             view,
             ..session.clone()
         };
-        let begun = Session {
-            status: STATUS_DEFAULT.into(),
-            metadata: Json::object(),
-            token_usage: 0,
-            updated_at: session.created_at,
-            revision: 0,
-            view: View::of([], session.log, session.log_first - 1),
-            ..session.clone()
-        };
         let equal = Session { message_count: session.message_count, ..restored.clone() } == session;
         if equal && entry.changes == changes {
             return Ok(());
         }
-        if begun != session || !entry.changes.is_empty() {
+        if !session.is_begun() || !entry.changes.is_empty() {
             return Err(differs("state"));
         }
         if entry.documents.values().any(|document| document.revision > restored.revision) {

@@ -47,7 +47,7 @@ impl State {
             Window::Range { first, last } => {
                 let (from, to) = (place(first, false)?, place(last, true)?);
                 let inside = session.view.split_before(first).and_then(|(_, rest)| rest.split_after(last));
-                if inside.is_none() || first == 0 {
+                if inside.is_none() {
                     return Err(Error::Invalid(format!(
                         "session {}: message {last} does not come after message {first} in its view",
                         session.key
