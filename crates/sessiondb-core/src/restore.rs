@@ -13,7 +13,7 @@ use crate::{
 /// A part of a session as it was in another store, with its numbers, revisions and times. It is what makes an archive
 /// of a store read back to an equal store; ordinary writers have no use for it.
 ///
-/// A session is restored in this order: itself, its messages, its documents, its state. Each part may be sent again:
+/// A session is restored in this order: itself, its messages and gaps, its documents, its state. Each part may be sent again:
 /// what is there already and equal stays, and anything that differs is a conflict, so a restored session is never mixed
 /// with another, and an interrupted restore is finished by doing it all again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,10 @@ pub enum Restore {
     Session(Box<RestoredSession>),
     /// Messages of its own log, in the order of their numbers. Their row ids are not kept.
     Messages(Vec<Message>),
+    /// Numbers of its own log whose messages are gone, because somebody deleted their rows by hand. They stand in order
+    /// among the messages, so that a message that was lost on the way is not taken for one that was deleted.
+    #[expect(missing_docs, reason = "the first and the last of these numbers")]
+    Gap { first: u64, last: u64 },
     /// Documents.
     Documents(Vec<Document>),
     /// Everything else about the session, when all its messages and documents are there.
@@ -102,13 +106,13 @@ impl Restore {
             Restore::Messages(messages) => messages.len(),
             Restore::Documents(documents) => documents.len(),
             // The history of a view may be longer than a commit has changes. It counts by its bytes.
-            Restore::State(_) => 1,
+            Restore::Gap { .. } | Restore::State(_) => 1,
         }
     }
 
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Restore::Session(_) => 0,
+            Restore::Session(_) | Restore::Gap { .. } => 0,
             Restore::Messages(messages) => messages.iter().map(|m| to_new(m).bytes()).sum(),
             Restore::Documents(documents) => documents
                 .iter()
@@ -131,6 +135,12 @@ impl Restore {
                 }
                 to_new(message).validate()
             }),
+            Restore::Gap { first, last } => {
+                if *first == 0 || last < first || *last >= limits::COUNT_MAX {
+                    return Err(Error::Invalid(format!("messages {first} to {last} cannot be a gap")));
+                }
+                Ok(())
+            }
             Restore::Documents(documents) => documents.iter().try_for_each(|document| {
                 time::validate(document.updated_at)?;
                 let Document { collection, id, body, blob, .. } = document.clone();
@@ -142,7 +152,7 @@ impl Restore {
 }
 
 impl RestoredAncestor {
-    /// The error for one that does not have all these messages.
+    /// The error for one whose log does not have all these numbers.
     #[doc(hidden)]
     pub fn lacking(&self) -> Error {
         let RestoredAncestor { key, first, last } = self;

@@ -14,8 +14,8 @@ use crate::{
     Choice, Exported,
     exported::Unread,
     line::{
-        ARCHIVE_VERSION, AncestorLine, Counts, Dropped, ForkedFromLine, Header, KeptLine, Key, Line, Moment,
-        SessionLine, StateLine,
+        ARCHIVE_VERSION, AncestorLine, Counts, Dropped, ForkedFromLine, GapLine, Header, KeptLine, Key, Line,
+        Moment, SessionLine, StateLine,
     },
     page::Page,
 };
@@ -79,7 +79,7 @@ pub async fn export<W: Write>(
         let Some((log, key)) = export.sessions.get(at).cloned() else { break };
         let begun = export.counts;
         if let Err(mut trouble) = export.session(log, &key).await {
-            // Another session that has the key by now lacks messages, but no row is damaged.
+            // The damage may be another session's that has the key by now.
             if let Trouble::Unread(_) = trouble
                 && let Err(gone) = export.session_of(&key, log).await
             {
@@ -200,7 +200,7 @@ impl<W: Write> Export<'_, W> {
         let lineage = self.store.lineage(key).await?;
         let mut ancestors = Vec::new();
         for inherited in &lineage.inherited {
-            let name = self.name_of(key, inherited, &ancestors).await?;
+            let name = self.name_of(key, log, inherited, &ancestors).await?;
             let (first, last) = (inherited.first, inherited.last);
             ancestors.push(AncestorLine { key: Key(name), first, last });
         }
@@ -249,6 +249,7 @@ impl<W: Write> Export<'_, W> {
     async fn name_of(
         &mut self,
         key: &SessionKey,
+        fork: LogId,
         inherited: &Inherited,
         before: &[AncestorLine],
     ) -> Result<SessionKey, Trouble> {
@@ -269,29 +270,44 @@ impl<W: Write> Export<'_, W> {
             let (kept, ancestors) = (Key(name.clone()), before.to_vec());
             let line = KeptLine { key: kept, log_first: first, ancestors, first: from, last };
             self.write(&Line::Kept(line), key)?;
-            self.messages(key, from, last).await?;
+            self.messages(key, fork, from, last).await?;
             self.kept.insert(log, (name.clone(), last));
         }
         Ok(name)
     }
 
-    /// The messages `first` to `last` of what a session may show.
-    async fn messages(&mut self, key: &SessionKey, first: u64, last: u64) -> Result<(), Trouble> {
+    /// The messages `first` to `last` of what a session may show. What is missing among them was deleted by hand.
+    async fn messages(&mut self, key: &SessionKey, log: LogId, first: u64, last: u64) -> Result<(), Trouble> {
         let (mut next, mut page) = (first, Page::new());
         while next <= last {
             let limit = page.items().min(usize::try_from(last - next + 1).unwrap_or(PAGE_MAX));
-            let messages = self.store.message_window(key, Window::log(next - 1, limit)).await?.messages;
-            if messages.first().is_none_or(|message| message.seq != next) {
-                let row = format!("message {next} of session {key}");
-                return Err(Error::Undecodable { row, reason: "it is not there".into() }.into());
-            }
-            page.weighed(messages.iter().map(weight).sum());
-            for message in messages.into_iter().take_while(|message| message.seq <= last) {
-                next = message.seq + 1;
+            let read = self.store.message_window(key, Window::log(next - 1, limit)).await?;
+            // Another session that has the key by now lacks messages too.
+            self.session_of(key, log).await?;
+            page.weighed(read.messages.iter().map(weight).sum());
+            let ends = !read.has_later;
+            for message in read.messages {
+                let seq = message.seq;
+                self.gap(key, next, last.min(seq - 1))?;
+                next = seq + 1;
+                if seq > last {
+                    return Ok(());
+                }
                 self.write(&Line::from(message), key)?;
             }
+            if ends {
+                break;
+            }
         }
-        Ok(())
+        self.gap(key, next, last)
+    }
+
+    /// Says that these messages are gone, if there are any.
+    fn gap(&mut self, key: &SessionKey, first: u64, last: u64) -> Result<(), Trouble> {
+        match first <= last {
+            true => self.write(&Line::Gap(GapLine { first, last }), key),
+            false => Ok(()),
+        }
     }
 
     /// All of a session, as it is at one moment. What it shows and its documents change, unlike messages, so they are
@@ -300,7 +316,7 @@ impl<W: Write> Export<'_, W> {
         let (key, log) = (session.key.clone(), session.log);
         let mut written = session.log_first - 1;
         for _ in 0..ATTEMPTS {
-            self.messages(&key, written + 1, session.head).await?;
+            self.messages(&key, log, written + 1, session.head).await?;
             written = session.head;
             let mut held = Held::default();
             if !self.hold_documents(&key, &mut held).await? {
@@ -336,7 +352,7 @@ impl<W: Write> Export<'_, W> {
         }
         for _ in 0..ATTEMPTS {
             let session = self.session_of(&key, log).await?;
-            self.messages(&key, written + 1, session.head).await?;
+            self.messages(&key, log, written + 1, session.head).await?;
             written = session.head;
             let mut held = Held::default();
             self.hold_changes(&key, &mut held).await?;

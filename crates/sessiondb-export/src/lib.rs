@@ -35,10 +35,11 @@
 //! |---|---|
 //! | `session` | a session begins: its key as five parts, its family, when it was opened; and of a fork the number its own log begins with, what it inherits (`ancestors`) and its parent (`forked_from`) |
 //! | `message` | a message of the session's own log, shown or hidden, in the order of the numbers |
+//! | `gap` | the messages `first` to `last` of that log are gone: somebody deleted their rows by hand |
 //! | `document` | a document, ordered by collection and id; its bytes are `blob`, in base64 |
 //! | `change` | a change of what the session shows, the newest first, with the view before it |
 //! | `state` | the session is complete: status, metadata, tokens, revision, head, view, and when it changed |
-//! | `kept` | the messages `first` to `last` follow of a log that is no session of the archive but is read by forks in it: of one that was deleted, or was not chosen. Its key is an address of the store's own |
+//! | `kept` | the messages `first` to `last`, or gaps, follow of a log that is no session of the archive but is read by forks in it: of one that was deleted, or was not chosen. Its key is an address of the store's own |
 //! | `dropped` | what began last could not be written to its end, and is to be left out |
 //! | `end` | how many lines of each kind there were; without it the archive was cut |
 //!

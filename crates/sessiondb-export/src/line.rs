@@ -29,6 +29,8 @@ pub(crate) enum Line {
     Kept(KeptLine),
     /// A message of the own log of what began last.
     Message(Box<MessageLine>),
+    /// Numbers of that log whose messages are gone.
+    Gap(GapLine),
     /// A document.
     Document(DocumentLine),
     /// A change of the view, the newest first.
@@ -48,6 +50,7 @@ pub(crate) struct Counts {
     pub sessions: u64,
     pub kept: u64,
     pub messages: u64,
+    pub gaps: u64,
     pub documents: u64,
     pub changes: u64,
     pub states: u64,
@@ -60,6 +63,7 @@ impl Counts {
             Line::Session(_) => &mut self.sessions,
             Line::Kept(_) => &mut self.kept,
             Line::Message(_) => &mut self.messages,
+            Line::Gap(_) => &mut self.gaps,
             Line::Document(_) => &mut self.documents,
             Line::Change(_) => &mut self.changes,
             Line::State(_) => &mut self.states,
@@ -73,6 +77,7 @@ impl Counts {
         self.sessions += other.sessions;
         self.kept += other.kept;
         self.messages += other.messages;
+        self.gaps += other.gaps;
         self.documents += other.documents;
         self.changes += other.changes;
         self.states += other.states;
@@ -142,6 +147,13 @@ pub(crate) struct MessageLine {
     pub tool_calls: Option<Verbatim>,
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "there")]
     pub attributes: Option<Verbatim>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GapLine {
+    pub first: u64,
+    pub last: u64,
 }
 
 /// A member that is there is something, also if it says `null`.

@@ -11,7 +11,8 @@ use crate::{
     BadLine, Restored,
     batch::{BATCH_BYTES, BATCH_CHANGES, Pending, Progress, nobody},
     line::{
-        AncestorLine, ChangeLine, Counts, DocumentLine, KeptLine, Line, MessageLine, SessionLine, StateLine,
+        AncestorLine, ChangeLine, Counts, DocumentLine, GapLine, KeptLine, Line, MessageLine, SessionLine,
+        StateLine,
     },
     page::Page,
     reader::{LINE_BYTES_MAX, Reading},
@@ -168,7 +169,7 @@ impl<'a> Run<'a> {
                 // Whoever made the archive was told.
                 return self.fail_current(None).await.map_err(Refusal::Fatal);
             }
-            Line::Message(_) | Line::Document(_) | Line::Change(_) | Line::State(_) => {}
+            Line::Message(_) | Line::Gap(_) | Line::Document(_) | Line::Change(_) | Line::State(_) => {}
         }
         let Some(current) = &self.current else {
             if !mem::replace(&mut self.passing, true) {
@@ -177,11 +178,12 @@ impl<'a> Run<'a> {
             }
             return Ok(());
         };
-        if matches!(current.kind, Kind::Kept { .. }) && !matches!(line, Line::Message(_)) {
+        if matches!(current.kind, Kind::Kept { .. }) && !matches!(line, Line::Message(_) | Line::Gap(_)) {
             return refuse("only messages are kept for forks");
         }
         match line {
             Line::Message(line) => self.message(*line),
+            Line::Gap(line) => self.gap(line),
             Line::Document(line) => self.document(line).await,
             Line::Change(line) => self.change(line),
             Line::State(line) => self.state(line).await,
@@ -238,6 +240,10 @@ impl<'a> Run<'a> {
         self.leave("it ends without its state").await?;
         let key = line.key.0;
         self.seen.insert(key.clone());
+        // One that was dropped in its midst may come again from its beginning, for another fork.
+        if line.first == line.log_first {
+            self.failed.remove(&key);
+        }
         let ancestors: Vec<_> = line.ancestors.iter().map(|ancestor| ancestor.key.0.clone()).collect();
         let kind = Kind::Kept { last: line.last };
         self.current = Some(Current {
@@ -273,18 +279,7 @@ impl<'a> Run<'a> {
     }
 
     fn message(&mut self, line: MessageLine) -> Result<(), Refusal> {
-        let Some(current) = &mut self.current else { return Ok(()) };
-        let seq = line.seq;
-        if seq != current.next {
-            return refuse(format!("message {seq} stands where message {} should", current.next));
-        }
-        if let Kind::There { head } = current.kind
-            && seq > head
-        {
-            return refuse(format!("the session exists and has no message {seq}"));
-        }
-        current.next = seq.saturating_add(1);
-        let ends = matches!(current.kind, Kind::Kept { last } if seq >= last);
+        let ends = self.advance(line.seq, line.seq)?;
         let bytes = bytes_of(&line);
         let pending = self.open_pending();
         pending.messages += 1;
@@ -292,14 +287,47 @@ impl<'a> Run<'a> {
             Some(Restore::Messages(messages)) => messages.push(line.into()),
             _ => pending.parts.push(Restore::Messages(vec![line.into()])),
         }
-        pending.complete |= ends;
         self.pending_changes += 1;
         self.pending_bytes += bytes;
-        if ends {
-            self.current = None;
-            self.passing = false;
-        }
+        self.end_kept(ends);
         Ok(())
+    }
+
+    fn gap(&mut self, line: GapLine) -> Result<(), Refusal> {
+        let GapLine { first, last } = line;
+        if last < first {
+            return refuse(format!("{first} to {last} is no gap"));
+        }
+        let ends = self.advance(first, last)?;
+        self.push(Restore::Gap { first, last }, 1, 0);
+        self.end_kept(ends);
+        Ok(())
+    }
+
+    /// Goes on in the log over these numbers, which must be the next ones. Answers whether a stretch for forks ends.
+    fn advance(&mut self, first: u64, last: u64) -> Result<bool, Refusal> {
+        let Some(current) = &mut self.current else { return Ok(false) };
+        if first != current.next {
+            return refuse(format!("message {first} stands where message {} should", current.next));
+        }
+        match current.kind {
+            Kind::There { head } if last > head => {
+                return refuse(format!("the session exists and has no message {last}"));
+            }
+            Kind::Kept { last: end } if last > end => {
+                return refuse(format!("message {last} stands behind the end of what is kept"));
+            }
+            _ => {}
+        }
+        current.next = last.saturating_add(1);
+        Ok(matches!(current.kind, Kind::Kept { last: end } if last == end))
+    }
+
+    fn end_kept(&mut self, ends: bool) {
+        if ends {
+            self.open_pending().complete = true;
+            (self.current, self.passing) = (None, false);
+        }
     }
 
     async fn document(&mut self, line: DocumentLine) -> Result<(), Refusal> {

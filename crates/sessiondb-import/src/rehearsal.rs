@@ -118,14 +118,20 @@ impl Overlay {
         };
         let mut commits = vec![restore(Restore::Session(Box::new(begun)))];
         let mut seq = 0;
-        loop {
+        while seq < session.head {
             let page = real.message_window(key, Window::log(seq, PAGE)).await?;
             // What was appended meanwhile is left to those who ask again.
             let messages = page.messages.into_iter().filter(|message| message.seq <= session.head);
             let messages: Vec<_> = messages.map(digested_as_stored).collect();
-            seq = messages.last().map_or(session.head, |message| message.seq);
-            commits.push(restore(Restore::Messages(messages)));
-            if seq >= session.head {
+            let ends = !page.has_later || messages.is_empty();
+            for run in messages.chunk_by(|a, b| a.seq + 1 == b.seq) {
+                let [first, ..] = run else { continue };
+                commits.extend(gap(seq + 1, first.seq - 1).map(restore));
+                seq = first.seq + run.len() as u64 - 1;
+                commits.push(restore(Restore::Messages(run.to_vec())));
+            }
+            if ends {
+                commits.extend(gap(seq + 1, session.head).map(restore));
                 break;
             }
         }
@@ -258,6 +264,11 @@ fn lightened(write: Write) -> Result<Option<Write>> {
         | Write::Restore(_)
         | Write::Delete => Err(no_part()),
     }
+}
+
+/// The numbers of messages that somebody deleted by hand, if there are any.
+fn gap(first: u64, last: u64) -> Option<Restore> {
+    (first <= last).then_some(Restore::Gap { first, last })
 }
 
 /// All of a session but its messages, its documents and how its view came to be what it is.

@@ -26,6 +26,7 @@ impl Change<'_> {
             Restore::Messages(messages) => {
                 messages.into_iter().try_for_each(|message| self.restore_message(message))
             }
+            Restore::Gap { first, last } => self.restore_gap(first, last),
             Restore::Documents(_) | Restore::State(_) if self.key.is_reserved() => {
                 let message =
                     format!("{} is an address of the store's own and holds nothing but messages", self.key);
@@ -49,16 +50,13 @@ impl Change<'_> {
     fn restore_session(&mut self, new: RestoredSession) -> Applied<()> {
         let mut ancestors = Vec::new();
         for ancestor in &new.ancestors {
-            let log = self.log_of(&ancestor.key)?;
-            let log = log.ok_or_else(|| Error::NotFound(Box::new(ancestor.key.clone())))?;
-            let count = "SELECT count(*) FROM messages WHERE session_id = ?1 AND seq BETWEEN ?2 AND ?3";
-            let (first, last) = (ancestor.first.cast_signed(), ancestor.last.cast_signed());
-            let there: i64 =
-                self.conn.prepare_cached(count)?.query_row(params![log.0, first, last], |row| row.get(0))?;
-            if there != last - first + 1 {
+            let session = query::session(self.conn, &ancestor.key)?;
+            let session = session.ok_or_else(|| Error::NotFound(Box::new(ancestor.key.clone())))?;
+            // Rows may be gone among them.
+            if ancestor.first < session.log_first || ancestor.last > session.head {
                 return Err(ancestor.lacking().into());
             }
-            ancestors.push(Ancestor { log, first: ancestor.first, last: ancestor.last });
+            ancestors.push(Ancestor { log: session.log, first: ancestor.first, last: ancestor.last });
         }
         // A parent that is gone without a trace is nobody.
         let forked_from = match &new.forked_from {
@@ -125,6 +123,31 @@ impl Change<'_> {
         session.message_count += 1;
         self.logged = true;
         self.changed("restore");
+        Ok(())
+    }
+
+    fn restore_gap(&mut self, first: u64, last: u64) -> Applied<()> {
+        let Some(session) = &mut self.session else { return Ok(()) };
+        let head = session.head;
+        if first > head + 1 {
+            let key = &self.key;
+            let message =
+                format!("session {key}: message {first}, which is gone, does not follow message {head}");
+            return Err(Error::Invalid(message).into());
+        }
+        let stands = "SELECT min(seq) FROM messages WHERE session_id = ?1 AND seq BETWEEN ?2 AND ?3";
+        let stands: Option<i64> = self
+            .conn
+            .prepare_cached(stands)?
+            .query_row(params![session.log.0, first.cast_signed(), last.cast_signed()], |row| row.get(0))?;
+        if let Some(seq) = stands {
+            return Err(self.differs(format!("message {seq}")));
+        }
+        if last > head {
+            session.head = last;
+            self.logged = true;
+            self.changed("restore");
+        }
         Ok(())
     }
 

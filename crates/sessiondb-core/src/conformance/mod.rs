@@ -366,6 +366,8 @@ macro_rules! conformance_promises {
                 what_differs_is_a_conflict_and_changes_nothing
                 a_fork_is_restored_with_its_ancestors
                 what_is_kept_for_forks_is_restored_and_in_no_list
+                a_log_with_gaps_is_restored
+                what_is_kept_may_have_gaps
                 a_refused_restore_leaves_what_is_kept
                 what_is_kept_goes_with_the_last_fork
                 what_is_restored_does_not_stand_in_the_way_of_a_delete

@@ -317,6 +317,103 @@ pub async fn what_is_kept_for_forks_is_restored_and_in_no_list(store: Store) {
     assert_eq!(log(&store, &key("longer")).await.len(), 4);
 }
 
+/// Sends what must be refused, and sees that the session is as before.
+async fn refused_with_gaps(store: &Store, part: Restore) -> Error {
+    let before = (session(store, "ann").await, log(store, &key("ann")).await);
+    let error = store.commit_one(restore(&key("ann"), [part])).await.unwrap_err();
+    assert_eq!((session(store, "ann").await, log(store, &key("ann")).await), before, "{error}");
+    error
+}
+
+async fn window(store: &Store, peer: &str, window: Window) -> (Vec<u64>, bool, bool) {
+    let page = store.message_window(&key(peer), window).await.unwrap();
+    (page.messages.iter().map(|message| message.seq).collect(), page.has_earlier, page.has_later)
+}
+
+/// Messages that somebody deleted by hand leave gaps in a log, also at its ends. It is restored with them.
+pub async fn a_log_with_gaps_is_restored(store: Store) {
+    let gap = |first, last| Restore::Gap { first, last };
+    let state = RestoredState { view: vec![(1, 2), (4, 8)], ..state(8) };
+    let parts = [
+        Restore::Session(Box::new(opening())),
+        gap(1, 2),
+        messages(3..=3),
+        gap(4, 4),
+        messages(5..=6),
+        gap(7, 8),
+        Restore::State(Box::new(state)),
+    ];
+    // Part by part, each of them twice, and all of it again.
+    for part in &parts {
+        assert!(store.commit_one(restore(&key("ann"), [part.clone()])).await.unwrap().changed, "{part:?}");
+        assert!(!store.commit_one(restore(&key("ann"), [part.clone()])).await.unwrap().changed, "{part:?}");
+    }
+    assert!(!store.commit_one(restore(&key("ann"), parts.clone())).await.unwrap().changed);
+    // In one commit.
+    store.commit_one(restore(&key("bob"), parts)).await.unwrap();
+    for peer in ["ann", "bob"] {
+        let session = session(&store, peer).await;
+        assert_eq!((session.head, session.log_count, session.message_count), (8, 3, 2));
+        assert_eq!(window(&store, peer, Window::last(9)).await, (vec![5, 6], false, false));
+        assert_eq!(window(&store, peer, Window::last(1)).await, (vec![6], true, false));
+        assert_eq!(window(&store, peer, Window::after(4, 1)).await, (vec![5], false, true));
+        assert_eq!(window(&store, peer, Window::after(7, 9)).await, (vec![], true, false));
+        assert_eq!(window(&store, peer, Window::before(6, 9)).await, (vec![5], false, true));
+        assert_eq!(window(&store, peer, Window::log(0, 9)).await, (vec![3, 5, 6], false, false));
+        assert_eq!(window(&store, peer, Window::log(3, 1)).await, (vec![5], true, true));
+    }
+    // Neither a gap over messages, nor a message in a gap, nor anything that does not follow.
+    for (part, what) in [(gap(2, 3), "message 3"), (gap(6, 9), "message 6"), (messages(4..=4), "message 4")] {
+        let error = refused_with_gaps(&store, part).await;
+        assert!(is_restored_conflict(&error, what), "{error:?}");
+    }
+    for part in [gap(10, 11), messages(10..=10), gap(0, 1), gap(5, 4), gap(9, limits::COUNT_MAX)] {
+        let error = refused_with_gaps(&store, part).await;
+        assert!(matches!(error, Error::Invalid(_)), "{error:?}");
+    }
+    // It goes on like any other.
+    let appended = store.commit_one(to("ann").write(say(&["more"]))).await.unwrap();
+    assert_eq!(appended.seqs, [9]);
+    store.fork(&key("bob"), &key("cat"), None).await.unwrap();
+    store.commit_one(to("bob").write(Write::Pop { count: 1 })).await.unwrap();
+    assert_eq!(session(&store, "bob").await.message_count, 1);
+    assert!(store.session_delete(&key("bob")).await.unwrap());
+    assert_eq!(window(&store, "cat", Window::last(9)).await, (vec![5, 6], false, false));
+    let cat = session(&store, "cat").await;
+    assert_eq!((cat.head, cat.log_first, cat.message_count), (8, 9, 2));
+    let report = store.check().await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(report.messages, 4 + 3);
+}
+
+/// A fork inherits numbers, whether or not their messages are still there.
+pub async fn what_is_kept_may_have_gaps(store: Store) {
+    let gap = |first, last| restore(&kept_key("x"), [Restore::Gap { first, last }]);
+    let kept = [Restore::Session(Box::new(opening())), Restore::Gap { first: 1, last: 1 }, messages(2..=2)];
+    store.commit_one(restore(&kept_key("x"), kept)).await.unwrap();
+    assert!(store.commit_one(gap(3, 3)).await.unwrap().changed);
+    assert!(!store.commit_one(gap(3, 3)).await.unwrap().changed);
+    store.commit_one(fork_of_kept("fork", "x", 3)).await.unwrap();
+    assert_eq!(window(&store, "fork", Window::log(0, 9)).await, (vec![2], false, false));
+    assert_eq!(session(&store, "fork").await.message_count, 1);
+    let refused = async |commits: Vec<Commit>| {
+        let error = store.commit(commits).await.unwrap_err();
+        assert!(matches!(error, Error::Invalid(_)), "{error:?}");
+    };
+    refused(vec![fork_of_kept("longer", "x", 4)]).await;
+    // What is refused leaves no number behind.
+    refused(vec![gap(4, 4), gap(6, 6)]).await;
+    refused(vec![fork_of_kept("longer", "x", 4)]).await;
+    // It grows for a fork that shows more of it, also where a gap was there in part; and shrinks with that fork.
+    store.commit(vec![gap(3, 4), fork_of_kept("longer", "x", 4)]).await.unwrap();
+    assert!(store.session_delete(&key("longer")).await.unwrap());
+    refused(vec![fork_of_kept("longer", "x", 4)]).await;
+    store.commit(vec![gap(4, 4), fork_of_kept("longer", "x", 4)]).await.unwrap();
+    let report = store.check().await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!((report.sessions, report.messages), (2, 1));
+}
+
 /// The memory engine took back a refused restore of what is kept together with all that was kept before.
 pub async fn a_refused_restore_leaves_what_is_kept(store: Store) {
     store.commit(vec![kept("x", 3), fork_of_kept("fork", "x", 3)]).await.unwrap();

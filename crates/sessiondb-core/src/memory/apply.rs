@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Answered, Entry, State};
+use super::{Answered, Entry, Extent, State};
 use crate::{
     Ancestor, Commit, Conflict, Document, Error, Expect, FAMILY_DEFAULT, Fork, Json, LogId, Message,
     NewDocument, NewMessage, Opening, Receipt, Result, STATUS_DEFAULT, Session, SessionKey, Time, View,
@@ -21,8 +21,8 @@ pub(super) enum Undo {
     Log(LogId, Vec<Arc<Message>>),
     /// A deleted session was kept for its forks.
     Unkeep(SessionKey),
-    /// One that had been kept was let go.
-    Keep(SessionKey, LogId),
+    /// One that had been kept was let go, or what is kept of it changed.
+    Keep(SessionKey, Extent),
     /// The commit's id was noted.
     Forget(LogId, String),
 }
@@ -85,9 +85,11 @@ impl State {
         });
         let touches_view =
             commit.writes.iter().any(|write| write.changes_view() || matches!(write, Write::Restore(_)));
-        undo.push(match (before, self.kept.get(&key)) {
-            // What is kept for forks is restored message by message, and may have been there before.
-            (None, Some(log)) => Undo::Log(*log, self.log(*log).to_vec()),
+        let kept = self.kept.get(&key).copied();
+        // What is kept for forks is restored message by message, and may have been there before.
+        undo.extend(kept.map(|kept| Undo::Keep(key.clone(), kept)));
+        undo.push(match (before, kept) {
+            (None, Some(kept)) => Undo::Log(kept.log, self.log(kept.log).to_vec()),
             (None, None) => Undo::Remove(key.clone()),
             (Some(entry), _) => Undo::Restore(
                 Box::new(entry.session.clone()),
@@ -214,8 +216,8 @@ impl State {
                     if let Some(entry) = self.sessions.remove(&key) {
                         self.logs.remove(&entry.session.log);
                     }
-                    if let Some(log) = self.kept.remove(&key) {
-                        self.logs.remove(&log);
+                    if let Some(kept) = self.kept.remove(&key) {
+                        self.logs.remove(&kept.log);
                     }
                 }
                 Undo::Restore(session, documents, changes, messages) => {
@@ -235,8 +237,8 @@ impl State {
                 Undo::Unkeep(key) => {
                     self.kept.remove(&key);
                 }
-                Undo::Keep(key, log) => {
-                    self.kept.insert(key, log);
+                Undo::Keep(key, kept) => {
+                    self.kept.insert(key, kept);
                 }
                 Undo::Forget(log, id) => {
                     self.answered.remove(&(log, id));
@@ -250,6 +252,7 @@ impl State {
     fn delete(&mut self, key: &SessionKey, undo: &mut Vec<Undo>) {
         let Some(entry) = self.sessions.remove(key) else { return };
         let (log, ancestors) = (entry.session.log, entry.ancestors.clone());
+        let kept = Extent { log, first: entry.session.log_first, head: entry.session.head };
         undo.push(Undo::Insert(Box::new(entry)));
         let mut name = SessionKey::kept(key, log);
         // One from another store may have this name already.
@@ -257,7 +260,7 @@ impl State {
             name = SessionKey::kept(&name, log);
         }
         undo.push(Undo::Unkeep(name.clone()));
-        self.kept.insert(name, log);
+        self.kept.insert(name, kept);
         for log in ancestors.iter().map(|ancestor| ancestor.log).chain([log]) {
             self.let_go(log, undo);
         }
@@ -265,19 +268,21 @@ impl State {
 
     /// Shortens the log of a deleted session to what forks read of it.
     fn let_go(&mut self, log: LogId, undo: &mut Vec<Undo>) {
-        let Some(name) = self.kept.iter().find(|(_, kept)| **kept == log).map(|(name, _)| name.clone())
-        else {
-            return;
-        };
+        let kept = self.kept.iter().find(|(_, kept)| kept.log == log);
+        let Some((name, kept)) = kept.map(|(name, kept)| (name.clone(), *kept)) else { return };
         let read = self.sessions.values().flat_map(|entry| &entry.ancestors).filter(|a| a.log == log);
         let last = read.map(|ancestor| ancestor.last).max();
         let Some(messages) = self.logs.get_mut(&log) else { return };
-        undo.push(Undo::Log(log, messages.clone()));
-        messages.retain(|message| last.is_some_and(|last| message.seq <= last));
-        if last.is_none() {
-            self.logs.remove(&log);
-            undo.push(Undo::Keep(name.clone(), log));
-            self.kept.remove(&name);
+        undo.extend([Undo::Log(log, messages.clone()), Undo::Keep(name.clone(), kept)]);
+        match last {
+            Some(last) => {
+                messages.retain(|message| message.seq <= last);
+                self.kept.insert(name, Extent { head: kept.head.min(last), ..kept });
+            }
+            None => {
+                self.logs.remove(&log);
+                self.kept.remove(&name);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{State, apply::Done};
+use super::{Extent, State, apply::Done};
 use crate::{
     Ancestor, Conflict, Document, Error, Json, LogId, Message, Restore, RestoredChange, RestoredSession,
     RestoredState, Result, STATUS_DEFAULT, Session, SessionKey, View, ViewChange, resolve, time,
@@ -14,15 +14,16 @@ impl State {
         if let Restore::Session(session) = restore {
             return self.restore_session(key, *session, done);
         }
-        let log =
-            self.sessions.get(key).map(|entry| entry.session.log).or_else(|| self.kept.get(key).copied());
-        let log = log.ok_or_else(|| Error::NotFound(Box::new(key.clone())))?;
+        if self.extent(key).is_none() {
+            return Err(Error::NotFound(Box::new(key.clone())));
+        }
         match restore {
             Restore::Session(_) => Ok(()),
             Restore::Documents(_) | Restore::State(_) if key.is_reserved() => Err(only_messages(key)),
             Restore::Messages(messages) => {
-                messages.into_iter().try_for_each(|message| self.restore_message(key, log, message, done))
+                messages.into_iter().try_for_each(|message| self.restore_message(key, message, done))
             }
+            Restore::Gap { first, last } => self.restore_gap(key, first, last, done),
             Restore::Documents(documents) => {
                 documents.into_iter().try_for_each(|document| self.restore_document(key, document, done))
             }
@@ -33,27 +34,24 @@ impl State {
     fn restore_session(&mut self, key: &SessionKey, new: RestoredSession, done: &mut Done) -> Result<()> {
         let differs = |what: &str| Err(Error::conflict(key, Conflict::Restored { what: what.into() }));
         let created_at = time::truncate(new.created_at);
-        let log_of = |key: &SessionKey| {
-            self.sessions.get(key).map(|entry| entry.session.log).or_else(|| self.kept.get(key).copied())
-        };
         let mut ancestors = Vec::new();
         for ancestor in &new.ancestors {
-            let log = log_of(&ancestor.key);
-            let log = log.ok_or_else(|| Error::NotFound(Box::new(ancestor.key.clone())))?;
-            let there = self.stretch(log, ancestor.first, ancestor.last).len() as u64;
-            if there != ancestor.last - ancestor.first + 1 {
+            let extent = self.extent(&ancestor.key);
+            let extent = extent.ok_or_else(|| Error::NotFound(Box::new(ancestor.key.clone())))?;
+            if ancestor.first < extent.first || ancestor.last > extent.head {
                 return Err(ancestor.lacking());
             }
-            ancestors.push(Ancestor { log, first: ancestor.first, last: ancestor.last });
+            ancestors.push(Ancestor { log: extent.log, first: ancestor.first, last: ancestor.last });
         }
         // A parent that is gone without a trace is nobody.
-        let forked_from =
-            new.forked_from.as_ref().map(|(parent, at)| (log_of(parent).unwrap_or(LogId(0)), *at));
+        let log_of = |key: &SessionKey| self.extent(key).map_or(LogId(0), |extent| extent.log);
+        let forked_from = new.forked_from.as_ref().map(|(parent, at)| (log_of(parent), *at));
         if key.is_reserved() {
             if !self.kept.contains_key(key) {
                 let log = self.new_log();
                 self.logs.insert(log, Vec::new());
-                self.kept.insert(key.clone(), log);
+                let extent = Extent { log, first: new.log_first, head: new.log_first - 1 };
+                self.kept.insert(key.clone(), extent);
                 done.changed = true;
             }
             return Ok(());
@@ -92,13 +90,8 @@ impl State {
         Ok(())
     }
 
-    fn restore_message(
-        &mut self,
-        key: &SessionKey,
-        log: LogId,
-        message: Message,
-        done: &mut Done,
-    ) -> Result<()> {
+    fn restore_message(&mut self, key: &SessionKey, message: Message, done: &mut Done) -> Result<()> {
+        let Some(Extent { log, head, .. }) = self.extent(key) else { return Ok(()) };
         let differs =
             || Error::conflict(key, Conflict::Restored { what: format!("message {}", message.seq) });
         let new = Message { id: 0, created_at: time::truncate(message.created_at), ..message.clone() };
@@ -106,13 +99,10 @@ impl State {
             let stored = Message { id: 0, ..Message::clone(stored) };
             return if stored == new { Ok(()) } else { Err(differs()) };
         }
-        let last = self.log(log).last().map_or(0, |message| message.seq);
-        let head = self.sessions.get(key).map_or(last, |entry| entry.session.head);
         if new.seq <= head {
             return Err(differs());
         }
-        // Of what is kept for forks, the first message says where it begins.
-        if new.seq != head + 1 && (head > 0 || self.sessions.contains_key(key)) {
+        if new.seq != head + 1 {
             return Err(Error::Invalid(format!(
                 "session {key}: message {} does not follow message {head}",
                 new.seq
@@ -121,13 +111,38 @@ impl State {
         self.last_message += 1;
         let id = self.last_message;
         self.logs.entry(log).or_default().push(Arc::new(Message { id, ..new }));
+        self.set_head(key, message.seq);
         if let Some(entry) = self.sessions.get_mut(key) {
-            entry.session.head = message.seq;
             entry.session.log_count += 1;
             entry.session.message_count += 1;
         }
         done.changed = true;
         Ok(())
+    }
+
+    fn restore_gap(&mut self, key: &SessionKey, first: u64, last: u64, done: &mut Done) -> Result<()> {
+        let Some(Extent { log, head, .. }) = self.extent(key) else { return Ok(()) };
+        if first > head + 1 {
+            return Err(Error::Invalid(format!(
+                "session {key}: message {first}, which is gone, does not follow message {head}"
+            )));
+        }
+        if let Some(stored) = self.stretch(log, first, last).first() {
+            return Err(Error::conflict(key, Conflict::Restored { what: format!("message {}", stored.seq) }));
+        }
+        if last > head {
+            self.set_head(key, last);
+            done.changed = true;
+        }
+        Ok(())
+    }
+
+    fn set_head(&mut self, key: &SessionKey, head: u64) {
+        if let Some(entry) = self.sessions.get_mut(key) {
+            entry.session.head = head;
+        } else if let Some(kept) = self.kept.get_mut(key) {
+            kept.head = head;
+        }
     }
 
     fn restore_document(&mut self, key: &SessionKey, document: Document, done: &mut Done) -> Result<()> {

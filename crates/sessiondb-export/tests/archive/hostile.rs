@@ -8,13 +8,17 @@ use crate::desk::{archive, file, memory, read, rich, say, sound, write};
 fn with(lines: &[&str]) -> String {
     let mut text = "{\"sessiondb_archive\":1}\n".to_owned();
     lines.iter().for_each(|line| text = format!("{text}{line}\n"));
-    text + "{\"end\":{\"sessions\":0,\"kept\":0,\"messages\":0,\"documents\":0,\"changes\":0,\"states\":0,\"dropped\":0}}\n"
+    text + "{\"end\":{\"sessions\":0,\"kept\":0,\"messages\":0,\"gaps\":0,\"documents\":0,\"changes\":0,\"states\":0,\"dropped\":0}}\n"
 }
 
 const SESSION: &str = r#"{"session":{"key":["a","b","c","d","e"],"family":"chat","created_at":"2026-11-20T00:00:00Z","log_first":1}}"#;
 
 fn message(seq: u64) -> String {
     format!(r#"{{"message":{{"seq":{seq},"role":"user","created_at":"2026-11-20T00:00:00Z","content":1}}}}"#)
+}
+
+fn gap(first: u64, last: u64) -> String {
+    format!(r#"{{"gap":{{"first":{first},"last":{last}}}}}"#)
 }
 
 fn state(head: u64, view: &str) -> String {
@@ -58,6 +62,10 @@ fn lies_are_refused() {
         (vec![SESSION.replace("\"chat\"", "\"\""), state(0, "[]")], "family is empty"),
         (vec![SESSION.into(), message(2), state(2, "[]")], "message 2 stands where message 1"),
         (vec![SESSION.into(), message(1), message(1)], "message 1 stands where message 2"),
+        (vec![SESSION.into(), gap(2, 2), state(2, "[]")], "message 2 stands where message 1"),
+        (vec![SESSION.into(), gap(1, 0), state(0, "[]")], "1 to 0 is no gap"),
+        (vec![SESSION.into(), gap(1, u64::MAX), state(0, "[]")], "cannot be a gap"),
+        (vec![kept.into(), gap(1, 2)], "behind the end"),
         (vec![SESSION.into(), message(1), state(2, "[]")], "another last message"),
         (vec![SESSION.into(), message(1), state(1, "[[1,2]]")], "than its view shows"),
         (vec![SESSION.into(), message(1), state(1, "[[1,1],[1,1]]")], "twice"),

@@ -4,6 +4,7 @@
 
 mod cut;
 mod desk;
+mod gaps;
 mod hostile;
 mod moving;
 mod random;

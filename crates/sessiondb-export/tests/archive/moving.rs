@@ -196,6 +196,35 @@ fn a_deleted_session_is_whole_or_absent_and_its_fork_is_there() {
     }
 }
 
+/// What is kept of a deleted session is read through one of its forks. Whenever that goes, and another session takes its
+/// key, the next fork has all that it inherits.
+#[test]
+fn what_is_kept_is_whole_when_the_fork_that_it_is_read_through_goes() {
+    for at in 0..30 {
+        let inner = MemoryBackend::new();
+        let plain = Store::new(Arc::new(inner.clone()));
+        write(&plain, "ann", 1, vec![Write::open(), say(&["a", "b"])]);
+        for peer in ["bob", "cat"] {
+            block_on(plain.fork(&key("ann"), &key(peer), None)).unwrap();
+        }
+        block_on(plain.session_delete(&key("ann"))).unwrap();
+        let store = busy(&inner, move |store, reads| {
+            if reads == at {
+                block_on(store.session_delete(&key("bob"))).unwrap();
+                block_on(store.append(&key("bob"), vec![NewMessage::new("user", "another")])).unwrap();
+            }
+        });
+        let (text, told) = exported(&store);
+        assert_eq!(told.unread, [], "at read {at}");
+        let other = memory();
+        read_whole(&other, &text);
+        let page = block_on(other.message_window(&key("cat"), Window::last(9))).unwrap();
+        let texts: Vec<_> = page.messages.iter().map(|m| m.content.get().to_owned()).collect();
+        assert_eq!(texts, [r#""a""#, r#""b""#], "at read {at}");
+        assert!(!seen(&other).concat().contains("another"), "at read {at}");
+    }
+}
+
 /// More documents than are held are written as they are read.
 #[test]
 fn many_large_documents_are_exported() {

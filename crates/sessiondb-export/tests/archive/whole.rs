@@ -35,7 +35,7 @@ fn the_archive_is_as_it_is_written_down() {
         r#"{"document":{"collection":"notes","id":"1","revision":1,"updated_at":"2026-11-20T00:00:02.000000Z","body":{},"blob":"aGk="}}"#,
         r#"{"change":{"revision":1,"at":"2026-11-20T00:00:02.000000Z","kind":"rewind","head_before":2,"head_after":2,"before":[[1,2]]}}"#,
         r#"{"state":{"status":"active","token_usage":3,"updated_at":"2026-11-20T00:00:02.000000Z","revision":1,"head":2,"view":[[1,1]],"metadata":{}}}"#,
-        r#"{"end":{"sessions":1,"kept":0,"messages":2,"documents":1,"changes":1,"states":1,"dropped":0}}"#,
+        r#"{"end":{"sessions":1,"kept":0,"messages":2,"gaps":0,"documents":1,"changes":1,"states":1,"dropped":0}}"#,
     ];
     assert_eq!(archive(&store).lines().collect::<Vec<_>>(), expected);
 }

@@ -4,10 +4,10 @@ use std::fs;
 
 use pollster::block_on;
 use proptest::prelude::*;
-use sessiondb::{NewMessage, SessionKey};
+use sessiondb::{Commit, NewMessage, Restore, RestoredSession, RestoredState, SessionKey, Write};
 use sessiondb_import::{Outcome, Rehearsal, Verdict, nothing_to_import};
 
-use crate::desk::{Desk, all_samples, assistant, source, user, users};
+use crate::desk::{Desk, all_samples, assistant, documents, source, user, users};
 
 /// Rehearses the import of the file in its present state, and then does it.
 fn both(desk: &Desk) -> (Verdict, Verdict) {
@@ -48,6 +48,54 @@ fn rewritten_transcripts_in_many_batches_are_too() {
         desk.write(text);
         let (rehearsed, done) = both(&desk);
         assert_eq!(rehearsed, done);
+    }
+}
+
+/// The desk with a store in which these messages of its session are gone.
+fn without(desk: Desk, gone: &[u64]) -> Desk {
+    let session = desk.session().unwrap();
+    let store = block_on(sessiondb::open("memory:")).unwrap();
+    let opening = RestoredSession {
+        family: session.family,
+        created_at: session.created_at,
+        log_first: 1,
+        ancestors: vec![],
+        forked_from: None,
+    };
+    let state = RestoredState {
+        status: session.status,
+        metadata: session.metadata,
+        token_usage: session.token_usage,
+        updated_at: session.updated_at,
+        revision: session.revision,
+        head: session.head,
+        view: vec![(1, session.head)],
+        changes: vec![],
+    };
+    let mut parts = vec![Restore::Session(Box::new(opening))];
+    parts.extend(desk.messages().into_iter().map(|message| match gone.contains(&message.seq) {
+        true => Restore::Gap { first: message.seq, last: message.seq },
+        false => Restore::Messages(vec![message]),
+    }));
+    let documents = documents(&desk.store, &desk.key());
+    parts.extend([Restore::Documents(documents), Restore::State(Box::new(state))]);
+    let writes = parts.into_iter().map(Write::Restore).collect();
+    block_on(store.commit_one(Commit { writes, ..Commit::new(desk.key()) })).unwrap();
+    Desk { store, ..desk }
+}
+
+/// A session from which somebody had deleted a message could not be rehearsed.
+#[test]
+fn a_session_from_which_messages_were_deleted_is_told_apart_too() {
+    for gone in [&[1][..], &[75, 76, 100], &[150], &[1, 2, 150]] {
+        let desk = Desk::with(users(0..150));
+        desk.import();
+        let desk = without(desk, gone);
+        for text in [users(0..170), users(10..140), users(0..5)] {
+            desk.write(text);
+            let (rehearsed, done) = both(&desk);
+            assert_eq!(rehearsed, done, "{gone:?}");
+        }
     }
 }
 
