@@ -166,6 +166,13 @@ CREATE TRIGGER sessions_deleted BEFORE DELETE ON sessions BEGIN
      WHERE EXISTS (SELECT 1 FROM ancestors WHERE log_id = OLD.id);
 END;
 
+-- What is kept of a deleted session goes with the last fork that reads it, also if that is deleted by hand.
+CREATE TRIGGER ancestors_deleted AFTER DELETE ON ancestors BEGIN
+    DELETE FROM sessions
+     WHERE id = OLD.log_id AND agent_id = '~kept'
+       AND NOT EXISTS (SELECT 1 FROM ancestors WHERE log_id = OLD.log_id);
+END;
+
 -- A session by hand has the messages that are inserted after it, whatever count it was given.
 CREATE TRIGGER sessions_by_hand AFTER INSERT ON sessions
 WHEN NEW.message_count <> 0 OR NEW.log_count <> 0 OR NEW.next_seq <> 1

@@ -145,7 +145,7 @@ pub enum Write {
     /// Puts something into this session as it was in another store; see [`Restore`].
     Restore(Restore),
     /// Deletes the session with all its messages and documents. It stands alone in its commit. Messages that a fork
-    /// shows stay readable through the fork, and go with the last of them.
+    /// inherited stay readable through the fork, and go with the last fork that has them.
     ///
     /// With a commit id it can be sent again while the key is free. If somebody may open the key anew meanwhile, give
     /// [`Expect::State`] or [`Expect::Head`] along, since to the store the new session is another one.

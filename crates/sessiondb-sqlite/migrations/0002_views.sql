@@ -38,6 +38,13 @@ CREATE TRIGGER sessions_deleted BEFORE DELETE ON sessions BEGIN
      WHERE EXISTS (SELECT 1 FROM ancestors WHERE log_id = OLD.id);
 END;
 
+-- What is kept of a deleted session goes with the last fork that reads it, also if that is deleted by hand.
+CREATE TRIGGER ancestors_deleted AFTER DELETE ON ancestors BEGIN
+    DELETE FROM sessions
+     WHERE id = OLD.log_id AND agent_id = '~kept'
+       AND NOT EXISTS (SELECT 1 FROM ancestors WHERE log_id = OLD.log_id);
+END;
+
 -- A DELETE by hand is counted too, in the session itself and in the forks that show the message. When the session
 -- itself goes, there is nothing left to count in.
 DROP TRIGGER messages_deleted;

@@ -299,13 +299,11 @@ impl Change<'_> {
     /// Puts a message at the end of the session's log, and answers its number.
     pub fn push(&mut self, new: NewMessage) -> Applied<u64> {
         let Some(session) = &mut self.session else { return Ok(0) };
-        // Only a row changed by hand can be at the end of the numbers.
+        // Only by hand or by a restore can a session come to the end of the numbers.
         let seq = session.head + 1;
         if seq >= limits::COUNT_MAX {
-            let row = format!("row {} of sessions", session.log.0);
-            return Err(
-                Error::Undecodable { row, reason: "column next_seq: no number is left".into() }.into()
-            );
+            let message = format!("session {}: no number is left for another message", session.key);
+            return Err(Error::Invalid(message).into());
         }
         let message = Message {
             id: 0,

@@ -140,16 +140,11 @@ pub(crate) fn session_id(conn: &Connection, key: &SessionKey) -> Read<Option<Log
 
 /// What a session inherited as a fork, in the order of the numbers.
 pub(crate) fn ancestors(conn: &Connection, log: LogId) -> Read<Vec<Ancestor>> {
-    let mut statement = conn.prepare_cached(ANCESTORS_SQL)?;
-    let rows = statement.query_map([log.0], |row| {
-        let (first, last): (i64, i64) = (row.get(1)?, row.get(2)?);
-        Ok(Ancestor { log: LogId(row.get(0)?), first: first.cast_unsigned(), last: last.cast_unsigned() })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    all(&mut conn.prepare_cached(ANCESTORS_SQL)?, [log.0], row::ancestor)
 }
 
 pub(crate) const ANCESTORS_SQL: &str =
-    "SELECT log_id, first_seq, last_seq FROM ancestors WHERE session_id = ?1 ORDER BY first_seq";
+    "SELECT session_id, log_id, first_seq, last_seq FROM ancestors WHERE session_id = ?1 ORDER BY first_seq";
 
 /// Where a session's history comes from.
 pub(crate) fn lineage(conn: &Connection, log: LogId) -> Read<Lineage> {

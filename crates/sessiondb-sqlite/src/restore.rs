@@ -117,6 +117,9 @@ impl Change<'_> {
             }
             _ => return Err(self.differs(format!("message {}", new.seq))),
         }
+        if !self.key.is_reserved() && !session.is_begun() {
+            return Err(self.differs("state"));
+        }
         apply::insert(self.conn, session.log, &new)?;
         session.head = new.seq;
         session.log_count += 1;
@@ -144,6 +147,10 @@ impl Change<'_> {
             return Err(self.differs(format!("message {seq}")));
         }
         if last > head {
+            // Nothing is added to a session whose state is restored, or that was written to otherwise.
+            if !self.key.is_reserved() && !session.is_begun() {
+                return Err(self.differs("state"));
+            }
             session.head = last;
             self.logged = true;
             self.changed("restore");
@@ -157,6 +164,7 @@ impl Change<'_> {
         match query::document(self.conn, session.log, &new.collection, &new.id)? {
             Some(stored) if stored == new => Ok(()),
             Some(_) => Err(self.differs(format!("document {}/{}", new.collection, new.id))),
+            None if !session.is_begun() => Err(self.differs("state")),
             None => {
                 apply::put_document(self.conn, session.log, &new)?;
                 self.changed("restore");

@@ -2,8 +2,8 @@
 
 use rusqlite::{Row, types::ValueRef};
 use sessiondb_core::{
-    Document, Error, Json, LogId, Message, Session, SessionKey, Time, View, ViewChange, ViewChangeKind,
-    calls::Outline, time,
+    Ancestor, Document, Error, Json, LogId, Message, Session, SessionKey, Time, View, ViewChange,
+    ViewChangeKind, calls::Outline, time,
 };
 
 use crate::error::Failure;
@@ -103,6 +103,15 @@ pub(crate) fn view_change(row: &Row<'_>) -> Read<ViewChange> {
         reverses: named.count_opt(10, "reverses")?,
         undone: named.count_opt(11, "undone")?,
     })
+}
+
+pub(crate) fn ancestor(row: &Row<'_>) -> Read<Ancestor> {
+    let named = Named { row, table: "ancestors of session", id: 0 };
+    let (first, last) = (named.count(2, "first_seq")?, named.count(3, "last_seq")?);
+    if first == 0 || last < first {
+        return Err(named.error("last_seq", "it comes before first_seq"));
+    }
+    Ok(Ancestor { log: LogId(named.integer(1, "log_id")?), first, last })
 }
 
 /// A key from five columns, the first at `index`.

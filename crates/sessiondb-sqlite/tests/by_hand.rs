@@ -7,7 +7,7 @@ use std::{path::Path, sync::Arc};
 
 use pollster::block_on;
 use rusqlite::Connection;
-use sessiondb_core::{NewMessage, SessionKey, Store, Window};
+use sessiondb_core::{Commit, Error, Json, NewDocument, NewMessage, SessionKey, Store, Window, Write};
 use sessiondb_sqlite::{Options, SqliteBackend, open_connection};
 
 fn open(path: &Path) -> Store {
@@ -166,5 +166,80 @@ fn a_store_of_version_1_is_brought_up_to_date() {
     block_on(store.fork(&key("ann"), &key("bob"), Some(1))).unwrap();
     block_on(store.compact(&key("ann"), 1, Some(NewMessage::new("system", "s")))).unwrap();
     assert_eq!((shown(&store, "ann"), shown(&store, "bob")), ("s 2".into(), "1".into()));
+    assert_clean(&store);
+}
+
+/// Of a deleted session nothing stays but the messages that forks inherited: read with SQL, row by row.
+#[test]
+fn what_is_kept_for_a_fork_has_messages_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.db");
+    let store = open(&path);
+    say(&store, "ann", "1 2 3 4 5");
+    let secret = Json::parse(r#"{"title":"secret"}"#).unwrap();
+    let commit = Commit::new(key("ann"))
+        .write(Write::SetMetadata(secret))
+        .write(Write::AddTokens(7))
+        .write(Write::PutDocument(NewDocument::new("notes", "a", Json::parse("1").unwrap())));
+    block_on(store.commit_one(commit)).unwrap();
+    block_on(store.pop(&key("ann"))).unwrap();
+    block_on(store.fork(&key("ann"), &key("bob"), Some(3))).unwrap();
+    assert!(block_on(store.session_delete(&key("ann"))).unwrap());
+    let conn = open_connection(&path).unwrap();
+    let kept =
+        "SELECT metadata, token_usage, state_revision, next_seq, log_count, message_count, view, forked_from
+                FROM sessions WHERE agent_id = '~kept'";
+    type Kept = (String, i64, i64, i64, i64, i64, Option<String>, Option<i64>);
+    let row: Kept = conn
+        .query_row(kept, [], |r| {
+            Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?, r.get(6)?, r.get(7)?))
+        })
+        .unwrap();
+    assert_eq!(row, ("{}".into(), 0, 0, 4, 3, 3, None, None));
+    let count = |table: &str| -> i64 {
+        let sql = format!("SELECT count(*) FROM {table} WHERE session_id = 1");
+        conn.query_row(&sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((count("documents"), count("view_changes"), count("messages")), (0, 0, 3));
+    // A fork deleted by hand takes along what was kept for it alone.
+    assert_eq!(conn.execute("DELETE FROM sessions WHERE peer_id = 'bob'", []).unwrap(), 1);
+    assert_eq!((count("messages"), block_on(store.check()).unwrap().messages), (0, 0));
+}
+
+/// Counts stay right when rows are gone from the session's own log, whatever changes its view then.
+#[test]
+fn views_of_a_log_with_gaps_count_right() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.db");
+    let store = open(&path);
+    say(&store, "ann", "1 2 3 4 5 6");
+    open_connection(&path).unwrap().execute("DELETE FROM messages WHERE seq IN (2, 4)", []).unwrap();
+    assert_eq!(shown(&store, "ann"), "1 3 5 6");
+    block_on(store.pop(&key("ann"))).unwrap();
+    assert_eq!(shown(&store, "ann"), "1 3 5");
+    block_on(store.rewind(&key("ann"), 3)).unwrap();
+    assert_eq!(shown(&store, "ann"), "1 3");
+    block_on(store.undo(&key("ann"))).unwrap();
+    block_on(store.undo(&key("ann"))).unwrap();
+    assert_eq!(shown(&store, "ann"), "1 3 5 6");
+    assert_clean(&store);
+}
+
+/// Rows that cannot be are named, by reads and by check, and stop nothing else.
+#[test]
+fn ancestors_that_cannot_be_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.db");
+    let store = story(&path);
+    let conn = open_connection(&path).unwrap();
+    for damage in ["last_seq = -1", "last_seq = 0", "first_seq = 0"] {
+        conn.execute(&format!("UPDATE ancestors SET {damage}"), []).unwrap();
+        let report = block_on(store.check()).unwrap();
+        assert!(report.findings.iter().any(|finding| finding.at.contains("bob")), "{damage}: {report:?}");
+        let answer = block_on(store.message_window(&key("bob"), Window::log(0, 1)));
+        assert!(matches!(answer, Err(Error::Undecodable { .. })), "{damage}: {answer:?}");
+        say(&store, "ann", "more");
+        conn.execute("UPDATE ancestors SET first_seq = 1, last_seq = 4", []).unwrap();
+    }
     assert_clean(&store);
 }

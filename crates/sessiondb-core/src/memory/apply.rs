@@ -436,8 +436,17 @@ impl State {
             let conflict = Conflict::MessageId { id: id.clone(), seq: stored.seq };
             return Err(Error::conflict(key, conflict));
         }
+        self.has_numbers(&entry.session)?;
         done.changed = true;
         Ok(self.push(key, new, done.at))
+    }
+
+    /// Whether another message can be numbered. Only by hand or by a restore can a session come to the end.
+    pub(super) fn has_numbers(&self, session: &Session) -> Result<()> {
+        if session.head + 1 < limits::COUNT_MAX {
+            return Ok(());
+        }
+        Err(Error::Invalid(format!("session {}: no number is left for another message", session.key)))
     }
 
     /// The newest message of the view with this id.

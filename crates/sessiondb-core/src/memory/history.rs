@@ -38,6 +38,7 @@ impl State {
                 let conflict = Conflict::MessageId { id: id.clone(), seq: stored.seq };
                 return Err(Error::conflict(key, conflict));
             }
+            self.has_numbers(&session)?;
             seqs.push(self.push(key, message, done.at));
         }
         done.seqs.extend(&seqs);

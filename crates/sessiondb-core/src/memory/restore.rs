@@ -108,6 +108,7 @@ impl State {
                 new.seq
             )));
         }
+        self.unfinished(key)?;
         self.last_message += 1;
         let id = self.last_message;
         self.logs.entry(log).or_default().push(Arc::new(Message { id, ..new }));
@@ -131,10 +132,21 @@ impl State {
             return Err(Error::conflict(key, Conflict::Restored { what: format!("message {}", stored.seq) }));
         }
         if last > head {
+            self.unfinished(key)?;
             self.set_head(key, last);
             done.changed = true;
         }
         Ok(())
+    }
+
+    /// Nothing is added to a session whose state is restored, or that was written to otherwise.
+    fn unfinished(&self, key: &SessionKey) -> Result<()> {
+        match self.sessions.get(key) {
+            Some(entry) if !entry.session.is_begun() => {
+                Err(Error::conflict(key, Conflict::Restored { what: "state".into() }))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn set_head(&mut self, key: &SessionKey, head: u64) {
@@ -154,6 +166,9 @@ impl State {
             Some(_) => {
                 let what = format!("document {}/{}", new.collection, new.id);
                 Err(Error::conflict(key, Conflict::Restored { what }))
+            }
+            None if !entry.session.is_begun() => {
+                Err(Error::conflict(key, Conflict::Restored { what: "state".into() }))
             }
             None => {
                 entry.documents.insert(address, Arc::new(new));
