@@ -136,7 +136,9 @@ fn windows_of_long_views_are_what_they_are_in_memory() {
                     (done.map(|receipt| receipt.changed), count)
                 });
                 assert_eq!(done[0], done[1], "compacted through {through}");
-                stores.each_ref().map(|store| block_on(store.undo(&key)).unwrap());
+                for store in &stores {
+                    block_on(store.undo(&key)).unwrap();
+                }
             }
         }
     }
