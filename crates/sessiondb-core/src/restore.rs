@@ -174,6 +174,11 @@ impl RestoredSession {
             }
             next = ancestor.last.saturating_add(1);
         }
+        let mut keys: Vec<&SessionKey> = self.ancestors.iter().map(|ancestor| &ancestor.key).collect();
+        keys.sort_unstable();
+        if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(Error::Invalid(format!("session {} is an ancestor twice", pair[0])));
+        }
         if self.log_first != next || next >= limits::COUNT_MAX {
             return Err(Error::Invalid(format!(
                 "the log begins with message {}, but what comes before it ends with {}",

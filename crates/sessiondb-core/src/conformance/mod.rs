@@ -375,6 +375,8 @@ macro_rules! conformance_promises {
                 kept_addresses_are_written_by_restores_alone
                 a_restore_that_cannot_be_is_refused
                 a_long_history_of_a_view_is_restored
+                a_change_that_cannot_have_been_made_is_refused
+                a_restore_adds_nothing_to_a_session_in_use
                 ;
         }
     };

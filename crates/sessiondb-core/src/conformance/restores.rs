@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::{
     examples::{FRAGILE_JSON, json, key, open, put, put_blob, said, say, second, session, status, to},
-    observed::{documents, log, observe, refused, refused_as_invalid},
+    observed::{documents, log, observe, refused, refused_as_invalid, texts},
 };
 use crate::{
     Commit, Conflict, Document, DocumentFilter, Error, Json, LogId, MemoryBackend, Message, NewMessage,
     Restore, RestoredAncestor, RestoredChange, RestoredSession, RestoredState, Session, SessionFilter,
-    SessionKey, Store, Time, View, ViewChange, Window, Write, limits,
+    SessionKey, Store, Time, View, ViewChange, ViewChangeKind, Window, Write, limits,
 };
 
 /// Another store, from which sessions come.
@@ -617,4 +617,60 @@ pub async fn a_long_history_of_a_view_is_restored(store: Store) {
     store.commit_one(restore(&key("ann"), parts)).await.unwrap();
     let oldest = store.view_changes(&key("ann"), Some(3), 9).await.unwrap();
     assert_eq!(oldest.iter().map(|change| change.revision).collect::<Vec<_>>(), [2, 1]);
+}
+
+/// What is kept of a view's changes is used when they are taken back, so it must be something that can have happened.
+pub async fn a_change_that_cannot_have_been_made_is_refused(store: Store) {
+    let sound = RestoredChange {
+        revision: 1,
+        at: second(1),
+        kind: ViewChangeKind::Compact,
+        before: vec![(1, 2)],
+        head_before: 2,
+        head_after: 3,
+        through: Some(1),
+        summary: Some((3, 3)),
+        reverses: None,
+        undone: None,
+    };
+    let begun = [Restore::Session(Box::new(opening())), messages(1..=3)];
+    store.commit_one(restore(&key("ann"), begun)).await.unwrap();
+    let far = u64::MAX;
+    for (what, change) in [
+        ("a head before that is not there", RestoredChange { head_before: far, ..sound.clone() }),
+        ("a head after that is not there", RestoredChange { head_after: 4, ..sound.clone() }),
+        ("heads the wrong way round", RestoredChange { head_before: 3, head_after: 2, ..sound.clone() }),
+        ("a view beyond its head", RestoredChange { before: vec![(1, 3)], ..sound.clone() }),
+        ("a message that was not shown", RestoredChange { through: Some(far), ..sound.clone() }),
+        ("a summary from before", RestoredChange { summary: Some((2, 3)), ..sound.clone() }),
+        ("a summary backwards", RestoredChange { summary: Some((3, 2)), ..sound.clone() }),
+        ("what it cannot reverse", RestoredChange { reverses: Some(far), ..sound.clone() }),
+        ("what cannot undo it", RestoredChange { undone: Some(2), ..sound.clone() }),
+    ] {
+        let state = RestoredState { revision: 1, changes: vec![change], ..state(3) };
+        let error = refused(&store, vec![restore(&key("ann"), [Restore::State(Box::new(state))])]).await;
+        assert!(matches!(error, Error::Invalid(_)), "{what}: {error:?}");
+    }
+    let state = RestoredState { revision: 1, changes: vec![sound], ..state(3) };
+    store.commit_one(restore(&key("ann"), [Restore::State(Box::new(state))])).await.unwrap();
+    assert!(store.undo(&key("ann")).await.unwrap());
+    assert_eq!(texts(&store, &key("ann")).await, ["1", "2"]);
+}
+
+/// To a session that is finished, or was written to otherwise, a restore adds nothing.
+pub async fn a_restore_adds_nothing_to_a_session_in_use(store: Store) {
+    store.commit_one(open("ann").write(say(&["1"])).write(status("idle"))).await.unwrap();
+    let document = Document {
+        collection: "notes".into(),
+        id: "a".into(),
+        body: json("1"),
+        blob: None,
+        revision: 1,
+        updated_at: second(1),
+    };
+    for part in [messages(2..=2), Restore::Gap { first: 2, last: 1_000 }, Restore::Documents(vec![document])]
+    {
+        let error = refused(&store, vec![restore(&key("ann"), [part])]).await;
+        assert!(is_restored_conflict(&error, "state"), "{error:?}");
+    }
 }
