@@ -195,8 +195,10 @@ impl RestoredState {
         validate_name("status", &self.status)?;
         validate_metadata(&self.metadata)?;
         time::validate(self.updated_at)?;
-        let numbers = [self.token_usage, self.revision, self.head];
-        if numbers.into_iter().any(|number| number >= limits::COUNT_MAX) {
+        let numbers = [self.revision, self.head];
+        if numbers.into_iter().any(|number| number >= limits::COUNT_MAX)
+            || self.token_usage > limits::COUNT_MAX
+        {
             return Err(Error::Invalid("a number of the session exceeds 63 bits".into()));
         }
         validate_stretches(&self.view)?;

@@ -64,6 +64,7 @@ impl Run<'_> {
         let open = self.pending.last().is_some_and(|last| !last.complete && last.line == line);
         if !open {
             let (parts, messages, documents, complete) = (Vec::new(), 0, 0, false);
+            self.pending_before = (self.pending_changes, self.pending_bytes);
             self.pending.push(Pending {
                 key,
                 line,
@@ -107,10 +108,35 @@ impl Run<'_> {
         }
     }
 
+    /// Takes out what has only begun, and what is kept for it, unless that fills a batch alone: so whatever happens, a
+    /// session that fits into one is in the store wholly or not at all.
+    fn hold_back(&mut self) -> Vec<Pending> {
+        let (changes, bytes) = self.pending_before;
+        let own = (self.pending_changes.saturating_sub(changes), self.pending_bytes.saturating_sub(bytes));
+        let begun = self.pending.last().is_some_and(|last| !last.complete && !last.progress.committed);
+        let mut from = self.pending.len();
+        if begun && own.0 < BATCH_CHANGES && own.1 < BATCH_BYTES {
+            let kept = self.pending.iter().rev().skip(1).take_while(|kept| kept.is_kept() && kept.complete);
+            from -= 1 + kept.count();
+        }
+        // If nothing else waits, it goes.
+        let from = if from == 0 { self.pending.len() } else { from };
+        let held = self.pending.split_off(from);
+        (self.pending_changes, self.pending_bytes) = if held.is_empty() { (0, 0) } else { own };
+        self.pending_before = (0, 0);
+        held
+    }
+
     /// Commits what waits: together, and if one of the sessions is refused, one by one.
     pub(crate) async fn flush(&mut self) -> Result<(), Error> {
+        let held = self.hold_back();
+        self.flush_rest().await?;
+        self.pending.extend(held);
+        Ok(())
+    }
+
+    async fn flush_rest(&mut self) -> Result<(), Error> {
         let pending = mem::take(&mut self.pending);
-        (self.pending_changes, self.pending_bytes) = (0, 0);
         let commits = pending.iter().map(Pending::commit).collect();
         match self.store.commit(commits).await {
             Ok(receipts) => {

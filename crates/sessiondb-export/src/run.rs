@@ -51,6 +51,8 @@ pub(crate) struct Run<'a> {
     pub deferred: Vec<Pending>,
     pub pending_changes: usize,
     pub pending_bytes: usize,
+    /// What waited when the last of it began.
+    pub pending_before: (usize, usize),
     pub current: Option<Current>,
     /// Whether lines are passed over until another session begins.
     pub passing: bool,
@@ -102,6 +104,7 @@ impl<'a> Run<'a> {
             deferred: Vec::new(),
             pending_changes: 0,
             pending_bytes: 0,
+            pending_before: (0, 0),
             current: None,
             passing: false,
             seen: HashSet::new(),

@@ -119,7 +119,8 @@ impl Change<'_> {
         }
         let view = View::of(spans, session.log, session.head);
         view.validate_rewrite(session.head)?;
-        if view != session.view {
+        // What the commit appended is shown by this change, and goes when it is taken back.
+        if view != session.view || session.head > self.head_before {
             self.change_view(ViewChangeKind::Set, view)?;
         }
         Ok(())

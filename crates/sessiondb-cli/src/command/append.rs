@@ -15,8 +15,10 @@ use crate::{
 const ABOUT: &str = "\
 Appends one message, or many from stdin.
 
-With --content or --content-json it appends that one message. Without them it reads stdin: one JSON object a line, \
-with role and content, and if need be tool_calls, created_at, message_id, opens, closes, token_count, attributes. \
+With --content or --content-json it appends that one message. A message names the tool calls that it makes (--opens) \
+and those whose results it brings (--closes): by these names calls are kept together with their results. Without them it reads stdin: one JSON object a line, \
+with role and content, and if need be tool_calls, created_at, message_id, opens and closes (lists of ids of tool \
+calls), token_count, attributes. \
 Other members are refused; lines without anything in them are passed over.
 
 For every message there is one line on stdout, {\"seq\": …, \"message_id\": …} (message_id where the message has one), \
@@ -30,7 +32,7 @@ with message ids may be sent again. The session is opened if it does not exist."
 const EXAMPLES: &str = "\
 Examples:
   sessiondb append main:cli::dm:ann --content 'What is the weather in Rome?'
-  sessiondb append main:cli::dm:ann --role assistant --content-json '{\"temp\": 31}'
+  sessiondb append main:cli::dm:ann --role tool --closes call-1 --content-json '{\"temp\": 31}'
   my-agent --log-json | sessiondb append main:cli::dm:ann";
 
 /// Appends one message, or many from stdin.
@@ -54,6 +56,12 @@ pub struct Args {
     /// Tool calls, where they stand beside the content
     #[arg(long, value_name = "JSON", requires = "said")]
     tool_calls: Option<String>,
+    /// The id of a tool call that it makes; may be given again [default: the ids in --tool-calls]
+    #[arg(long, value_name = "ID", requires = "said")]
+    opens: Vec<String>,
+    /// The id of a tool call whose result it brings; may be given again
+    #[arg(long, value_name = "ID", requires = "said")]
+    closes: Vec<String>,
     /// When it was said: RFC 3339, or a date [default: now]
     #[arg(long, value_name = "TIME", requires = "said", value_parser = time::parse)]
     at: Option<Time>,
@@ -80,10 +88,25 @@ impl Args {
         let mut message = NewMessage::new(self.role.as_deref().unwrap_or("user"), content);
         message.tool_calls =
             self.tool_calls.as_deref().map(|text| json::parse("--tool-calls", text)).transpose()?;
+        message.opens = self.opens.clone();
+        message.closes = self.closes.clone();
+        if let Some(calls) = message.tool_calls.as_ref().filter(|_| message.opens.is_empty()) {
+            message.opens = call_ids(calls);
+        }
         message.message_id = self.message_id.clone();
         message.created_at = self.at;
         Ok(Some(message))
     }
+}
+
+/// The ids of tool calls in the form of OpenAI's API and its likes: a list of objects with an `id` each.
+fn call_ids(calls: &Json) -> Vec<String> {
+    #[derive(serde::Deserialize)]
+    struct Call {
+        id: Option<String>,
+    }
+    let calls: Vec<Call> = calls.read().unwrap_or_default();
+    calls.into_iter().filter_map(|call| call.id).filter(|id| !id.is_empty()).collect()
 }
 
 /// What is printed for a message that is stored.

@@ -17,8 +17,8 @@ Counts what is in the store: sessions by family and status, messages shown and s
 on disk. With a KEY, what is in that session: messages by role, their weight, calls of tools.
 
 Shown is what the sessions show; stored is every message in their logs, hidden or not. What a fork shows of another \
-session is stored there once, and shown in both. The weight of a message is the count of tokens that its writer gave, \
-or else a quarter of its bytes.
+session is stored there once, and shown in both; what is kept of a deleted session for its forks is not counted. The \
+weight of a message is the count of tokens that its writer gave, or else a quarter of its bytes.
 
 With a KEY it reads all messages of that session; in memory it holds a page of them.";
 

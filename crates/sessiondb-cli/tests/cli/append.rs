@@ -30,9 +30,22 @@ fn one_message_with_everything() {
         message,
         serde_json::json!({
             "seq": 1, "id": null, "role": "assistant", "content": null, "tool_calls": [{"id": "c1"}],
-            "created_at": "2026-02-15T10:00:00.000000Z", "message_id": "m-1",
+            "created_at": "2026-02-15T10:00:00.000000Z", "message_id": "m-1", "opens": ["c1"],
         })
     );
+}
+
+/// A call that was appended with --tool-calls was shown as one, but cut from its result.
+#[test]
+fn calls_of_the_command_line_are_kept_with_their_results() {
+    let place = Place::new();
+    let calls = r#"[{"id":"c1","type":"function","function":{"name":"weather","arguments":"{}"}}]"#;
+    place.ok(&["append", KEY, "--role", "assistant", "--content", "", "--tool-calls", calls]);
+    place.ok(&["append", KEY, "--role", "assistant", "--content", "", "--opens", "c2", "--opens", "c3"]);
+    place.ok(&["append", KEY, "--role", "tool", "--content", "sun", "--closes", "c1", "--closes", "c2"]);
+    let shown = json(&place.ok(&["show", KEY, "--last", "1", "-o", "json"]));
+    assert_eq!(shown["messages"].as_array().unwrap().len(), 3, "{shown}");
+    assert!(place.ok(&["repair", KEY]).contains('1'));
 }
 
 #[test]

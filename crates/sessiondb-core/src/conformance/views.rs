@@ -381,6 +381,12 @@ pub async fn a_repair_closes_what_is_open(store: Store) {
     assert_eq!(store.repair(&key("ann")).await, Ok(vec![9, 10]));
     let page = store.message_window(&key("ann"), Window::last(1)).await.unwrap();
     assert_eq!(page.messages.last().map(|m| m.role.as_str()), Some("tool"));
+    // Also where the result stands at the end, so that the view seems to be what it was.
+    store.append(&key("cem"), vec![said("1"), calls(&["e"])]).await.unwrap();
+    store.rewind(&key("cem"), 2).await.unwrap();
+    assert_eq!(store.repair(&key("cem")).await, Ok(vec![3]));
+    assert!(store.undo(&key("cem")).await.unwrap());
+    assert_eq!(shown(&store, "cem").await, "1 call");
     // A message that makes a call itself is not hidden for the lone result that it brings.
     let both = NewMessage { opens: vec!["d".into()], ..results(&["nobody's"]) };
     store.append(&key("bob"), vec![both, results(&["d"])]).await.unwrap();

@@ -131,7 +131,8 @@ impl State {
         }
         let view = View::of(spans, session.log, session.head);
         view.validate_rewrite(session.head)?;
-        if view != session.view {
+        // What the commit appended is shown by this change, and goes when it is taken back.
+        if view != session.view || session.head > done.head_before {
             self.change(key, ViewChangeKind::Set, view, done);
         }
         Ok(())
