@@ -165,7 +165,7 @@ impl Output {
         self.complain(&error.plain(format!(" {message}")));
         details.iter().for_each(|detail| self.complain(&Line::new().plain(format!("  {detail}"))));
         if let Some(hint) = hint {
-            self.tell_hint(hint.clone());
+            self.hint(hint);
         }
     }
 

@@ -39,7 +39,7 @@ pub trait OrArchive: TypedValueParser + Sized {
 
 impl<P: TypedValueParser> OrArchive for P {}
 
-/// Reads an agent's name; or else a path to something that is no directory, or `-`.
+/// Reads an agent's name; or else a path, to something that is there or that looks like one, or `-`.
 #[derive(Clone)]
 pub struct AgentOrArchive<P>(P);
 
@@ -56,7 +56,8 @@ impl<P: TypedValueParser> TypedValueParser for AgentOrArchive<P> {
             Ok(agent) => Ok(Origin::Agent(agent)),
             Err(error) => {
                 let path = Path::new(value);
-                let may_be_one = value == "-" || (path.exists() && !path.is_dir());
+                let looks_like_one = value.to_string_lossy().contains(['/', '.']);
+                let may_be_one = value == "-" || looks_like_one || path.exists();
                 if may_be_one { Ok(Origin::Archive(path.to_owned())) } else { Err(error) }
             }
         }
@@ -152,7 +153,13 @@ fn read(path: &Path, target: &mut Target<'_>, out: &Output) -> Result<Restored, 
         let progress = Progress::new(1, 0, out);
         return restored(io::stdin().lock(), target, &progress);
     }
-    let unreadable = |error: io::Error| Failure::bad_input(format!("cannot be read: {error}"));
+    let unreadable = |error: io::Error| {
+        Failure::bad_input(format!("cannot be read: {error}"))
+            .hint("to import an agent's transcripts, name the agent before the path: import auto PATH")
+    };
+    if path.is_dir() {
+        return Err(unreadable(io::Error::from(io::ErrorKind::IsADirectory)));
+    }
     let file = File::open(path).map_err(unreadable)?;
     let bytes = file.metadata().map_err(unreadable)?.len();
     let progress = Progress::new(1, bytes, out);

@@ -147,3 +147,16 @@ fn markdown_is_harmless() {
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
     insta::assert_snapshot!("export-sample", place.ok(&["export", "7f2abd2d", "-o", "markdown", "-q"]));
 }
+
+#[test]
+fn an_archive_that_is_not_there_is_named_and_no_agent() {
+    let place = Place::new();
+    for (path, why) in [("nosuch.jsonl", "No such file"), (".", "is a directory")] {
+        let run = place.run(&["import", path]);
+        assert_eq!(run.code, 5, "{run:?}");
+        assert!(run.stderr.contains(why) && run.stderr.contains("import auto PATH"), "{}", run.stderr);
+        assert!(!place.path("sessions.db").exists());
+        let quiet = place.run(&["import", path, "-q"]);
+        assert!(quiet.stderr.contains(why) && !quiet.stderr.contains("hint"), "{}", quiet.stderr);
+    }
+}
