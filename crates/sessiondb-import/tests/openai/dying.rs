@@ -39,33 +39,33 @@ impl Backend for Dying {
         self.store.document(key, collection, id).await
     }
 
-    async fn session_list(&self, _: &SessionFilter) -> Result<SessionPage> {
-        unimplemented!("not used by an import")
+    async fn session_list(&self, filter: &SessionFilter) -> Result<SessionPage> {
+        self.store.session_list(filter).await
     }
 
-    async fn message_window(&self, _: &SessionKey, _: Window) -> Result<Option<MessagePage>> {
-        unimplemented!("not used by an import")
+    async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>> {
+        if_there(self.store.message_window(key, window).await)
     }
 
-    async fn lineage(&self, _: &SessionKey) -> Result<Option<Lineage>> {
-        unimplemented!("not used by an import")
+    async fn lineage(&self, key: &SessionKey) -> Result<Option<Lineage>> {
+        if_there(self.store.lineage(key).await)
     }
 
     async fn view_changes(
         &self,
-        _: &SessionKey,
-        _: Option<u64>,
-        _: usize,
+        key: &SessionKey,
+        before: Option<u64>,
+        limit: usize,
     ) -> Result<Option<Vec<ViewChange>>> {
-        unimplemented!("not used by an import")
+        if_there(self.store.view_changes(key, before, limit).await)
     }
 
-    async fn document_list(&self, _: &SessionKey, _: &DocumentFilter) -> Result<Option<DocumentPage>> {
-        unimplemented!("not used by an import")
+    async fn document_list(&self, key: &SessionKey, filter: &DocumentFilter) -> Result<Option<DocumentPage>> {
+        if_there(self.store.document_list(key, filter).await)
     }
 
     async fn check(&self) -> Result<CheckReport> {
-        unimplemented!("not used by an import")
+        self.store.check().await
     }
 
     async fn close(&self) -> Result<()> {
@@ -73,6 +73,15 @@ impl Backend for Dying {
     }
 
     fn blocking(&self) -> Arc<dyn Backend> {
-        unimplemented!("not used by an import")
+        let commits_left = self.commits_left.load(Ordering::SeqCst).into();
+        Arc::new(Dying { store: self.store.for_blocking(), commits_left })
+    }
+}
+
+/// What a store says of a session that is not there, in the words of an engine.
+fn if_there<T>(answer: Result<T>) -> Result<Option<T>> {
+    match answer {
+        Err(Error::NotFound(_)) => Ok(None),
+        answer => answer.map(Some),
     }
 }
