@@ -33,7 +33,7 @@ CREATE INDEX idx_sessions_agent_id      ON sessions (agent_id, updated_at DESC, 
 CREATE INDEX idx_sessions_agent_created ON sessions (agent_id, created_at DESC, id DESC);
 CREATE INDEX idx_sessions_updated_at    ON sessions (updated_at DESC, id DESC);
 CREATE INDEX idx_sessions_created_at    ON sessions (created_at DESC, id DESC);
-CREATE INDEX idx_sessions_channel       ON sessions (channel, account_id);
+CREATE INDEX idx_sessions_channel       ON sessions (channel, account_id, agent_id, created_at DESC, id DESC);
 CREATE INDEX idx_sessions_status        ON sessions (status);
 
 CREATE TABLE messages (

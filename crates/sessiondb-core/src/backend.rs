@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    CheckReport, Commit, Document, DocumentFilter, DocumentPage, Lineage, MessagePage, Receipt, Result,
-    Session, SessionFilter, SessionKey, SessionPage, ViewChange, Window,
+    CheckReport, Commit, Document, DocumentFilter, DocumentPage, Lineage, MessagePage, Parts, PartsPage,
+    Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, ViewChange, Window,
 };
 
 /// The contract between a storage engine and the rest of SessionDB. Callers use [`Store`](crate::Store), which checks
@@ -34,6 +34,10 @@ pub trait Backend: Send + Sync {
 
     /// A page of the sessions that match.
     async fn session_list(&self, filter: &SessionFilter) -> Result<SessionPage>;
+
+    /// A page of the sessions that match, each with parts of it, all as they were at one moment. The page ends where
+    /// [`parts::fitting`](crate::parts::fitting) says.
+    async fn session_list_parts(&self, filter: &SessionFilter, parts: &Parts) -> Result<PartsPage>;
 
     /// A part of a session's history; `None` if there is no such session.
     async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>>;

@@ -40,6 +40,7 @@ pub mod limits;
 mod lineage;
 mod memory;
 mod message;
+pub mod parts;
 mod restore;
 mod scope;
 mod session;
@@ -58,6 +59,7 @@ pub use key::{KEPT, KEY_PARTS, SessionKey};
 pub use lineage::{ForkedFrom, Inherited, Lineage};
 pub use memory::MemoryBackend;
 pub use message::{Message, NewMessage, Weight};
+pub use parts::{Parts, PartsPage, SessionParts};
 pub use restore::{Restore, RestoredAncestor, RestoredChange, RestoredSession, RestoredState};
 pub use scope::Scope;
 pub use session::{

@@ -26,6 +26,9 @@ pub const CALLS_PER_MESSAGE_MAX: usize = 1_000;
 pub const JSON_DEPTH_MAX: usize = 127;
 /// Most items in one page: of sessions, of documents, of messages in a window.
 pub const PAGE_MAX: usize = 1_000;
+/// Most messages, and most documents, in one page of sessions with their [parts](crate::Parts). A page ends before the
+/// session with which it would have more; of a single session with more, the first of them are read.
+pub const PARTS_MAX: usize = 10_000;
 /// Items in a page when the caller does not say.
 pub const PAGE_DEFAULT: usize = 100;
 /// Largest count of tokens, and largest number of any kind: what SQLite and PostgreSQL hold in 64 signed bits.

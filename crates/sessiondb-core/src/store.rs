@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, MessagePage, NewMessage,
-    Opening, Receipt, Result, Scope, Session, SessionFilter, SessionKey, SessionPage, Window, Write, commit,
+    Opening, Parts, PartsPage, Receipt, Result, Scope, Session, SessionFilter, SessionKey, SessionPage,
+    SessionParts, Window, Write, commit,
 };
 
 /// A handle to a store. It is cheap to clone; all clones are the same store.
@@ -105,15 +106,52 @@ impl Store {
     /// # Errors
     /// [`Error::Invalid`] for a limit or cursor that cannot be; otherwise as [`session`](Store::session).
     pub async fn session_list(&self, filter: &SessionFilter) -> Result<SessionPage> {
+        match self.within(filter)? {
+            Some(filter) => self.backend.session_list(&filter).await,
+            None => Ok(SessionPage { sessions: Vec::new(), next: None }),
+        }
+    }
+
+    /// A page of the sessions that match, within the scope, each with its documents and messages as asked for: all in
+    /// one read, as they were at one moment. What it costs does not depend on how many sessions there are beside them.
+    ///
+    /// A page ends after [`limit`](SessionFilter::limit) sessions, or before the one with which it would have more than
+    /// [`PARTS_MAX`](crate::limits::PARTS_MAX) messages or documents.
+    ///
+    /// # Errors
+    /// As [`session_list`](Store::session_list).
+    pub async fn session_list_parts(&self, filter: &SessionFilter, parts: &Parts) -> Result<PartsPage> {
+        parts.validate()?;
+        match self.within(filter)? {
+            Some(filter) => self.backend.session_list_parts(&filter, parts).await,
+            None => Ok(PartsPage { sessions: Vec::new(), next: None }),
+        }
+    }
+
+    /// The session under this key with its documents and messages as asked for, all as they were at one moment.
+    ///
+    /// # Errors
+    /// As [`session`](Store::session).
+    pub async fn session_parts(&self, key: &SessionKey, parts: &Parts) -> Result<Option<SessionParts>> {
+        self.admit(key)?;
+        let mut filter = SessionFilter { limit: 1, ..SessionFilter::default() };
+        for (part, is) in filter.key_parts_mut().into_iter().zip(key.parts()) {
+            *part = Some(is.to_owned());
+        }
+        Ok(self.session_list_parts(&filter, parts).await?.sessions.pop())
+    }
+
+    /// The filter narrowed to the scope; `None` if nothing can be in both.
+    fn within(&self, filter: &SessionFilter) -> Result<Option<SessionFilter>> {
         filter.validate()?;
         let mut filter = filter.clone();
         for (part, fixed) in filter.key_parts_mut().into_iter().zip(self.scope.parts()) {
             if part.as_ref().is_some_and(|part| part != fixed) {
-                return Ok(SessionPage { sessions: Vec::new(), next: None });
+                return Ok(None);
             }
             *part = Some(fixed.clone());
         }
-        self.backend.session_list(&filter).await
+        Ok(Some(filter))
     }
 
     /// Deletes a session with everything in it. Answers whether there was one.

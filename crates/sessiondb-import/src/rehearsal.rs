@@ -12,8 +12,8 @@ use std::{
 use async_trait::async_trait;
 use sessiondb::{
     Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Json, Lineage,
-    MemoryBackend, MessagePage, NewDocument, Receipt, Restore, RestoredSession, RestoredState, Result,
-    Session, SessionFilter, SessionKey, SessionPage, Store, ViewChange, Window, Write,
+    MemoryBackend, MessagePage, NewDocument, Parts, PartsPage, Receipt, Restore, RestoredSession,
+    RestoredState, Result, Session, SessionFilter, SessionKey, SessionPage, Store, ViewChange, Window, Write,
 };
 
 use crate::{
@@ -184,6 +184,10 @@ impl Backend for Overlay {
     }
 
     async fn session_list(&self, _: &SessionFilter) -> Result<SessionPage> {
+        Err(no_part())
+    }
+
+    async fn session_list_parts(&self, _: &SessionFilter, _: &Parts) -> Result<PartsPage> {
         Err(no_part())
     }
 

@@ -16,6 +16,7 @@ use crate::{
     lock::SideLock,
     migrate::{self, Kind},
     options::{BUSY_TIMEOUT, LOG_BYTES_KEPT, READER_CACHE_KIB, WRITER_CACHE_KIB},
+    sql_view,
 };
 
 /// The oldest SQLite without the WAL-reset bug, which can corrupt a database that several connections write and
@@ -45,21 +46,23 @@ pub(crate) fn open(options: &Options, role: Role) -> Result<(Place, SideLock, Co
         return Err(cannot("there is no store".into()));
     }
     let path = make_file(&options.path).map_err(|e| cannot(e.to_string()))?;
-    let mut kind = Kind::Empty;
+    let mut ready = false;
     if fs::metadata(&path).is_ok_and(|meta| meta.len() > 0) {
         // Through a connection that cannot write, so that a file which is not ours stays as it is to the last byte.
         let probe =
             connect(&path, options, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|e| cannot(describe(&e)))?;
-        kind = migrate::ours(&probe).map_err(|failure| relocate(failure, &cannot))?;
+        let kind = migrate::ours(&probe).map_err(|failure| relocate(failure, &cannot))?;
+        ready = kind == Kind::Store(migrate::SCHEMA_VERSION)
+            && sql_view::are_there(&probe, options.sql_views).map_err(|e| cannot(describe(&e)))?;
     }
     let lock = SideLock::open(&path).map_err(|e| {
         cannot(format!("the file beside it that queues writers, '{}-lock': {e}", path.display()))
     })?;
     // A file that is ready needs no turn to write: whoever only reads does not wait for whoever writes. One that is not
     // is made ready by one process at a time, since SQLite does not wait when it switches a file to WAL.
-    let turn = match kind {
-        Kind::Store(migrate::SCHEMA_VERSION) => None,
-        _ => Some(lock.acquire().map_err(|e| cannot(e.to_string()))?),
+    let turn = match ready {
+        true => None,
+        false => Some(lock.acquire().map_err(|e| cannot(e.to_string()))?),
     };
     let conn =
         connect(&path, options, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|e| cannot(describe(&e)))?;
@@ -67,6 +70,7 @@ pub(crate) fn open(options: &Options, role: Role) -> Result<(Place, SideLock, Co
         return Err(cannot("the file is read-only for this user; a store must be writable".into()));
     }
     prepare(&conn).map_err(|failure| relocate(failure, &cannot))?;
+    sql_view::make(&conn, options.sql_views).map_err(|failure| relocate(failure, &cannot))?;
     configure(&conn, options, role).map_err(|failure| relocate(failure, &cannot))?;
     drop(turn);
     let place = Place::of(path).map_err(|e| cannot(e.to_string()))?;

@@ -18,7 +18,7 @@
 //! ```
 //!
 //! The way of an append: [`SqliteBackend`] (this file) → `writer` (the queue) → `transaction` (one for all who wait) →
-//! `apply` (from a commit to rows). The way of a read: this file → `reader` (the pool) → `query` and `window` (the
+//! `apply` (from a commit to rows). The way of a read: this file → `reader` (the pool) → `query`, `window` and `parts` (the
 //! SQL) → `row`.
 //!
 //! What the file promises: an answered commit survives power loss ([`Durability::Full`]); the tables are plain rows
@@ -33,10 +33,12 @@ mod history;
 mod lock;
 mod migrate;
 mod options;
+mod parts;
 mod query;
 mod reader;
 mod restore;
 mod row;
+mod sql_view;
 mod transaction;
 mod window;
 mod writer;
@@ -47,12 +49,13 @@ use async_trait::async_trait;
 use futures_channel::oneshot;
 use rusqlite::Connection;
 use sessiondb_core::{
-    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage, MessagePage,
-    Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, ViewChange, Window,
+    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage, MessagePage, Parts,
+    PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, ViewChange, Window,
 };
 
 pub use migrate::SCHEMA_VERSION;
 pub use options::{Durability, Options};
+pub use sql_view::SqlView;
 
 use crate::{connection::Role, error::Failure, reader::Readers, writer::Writer};
 
@@ -129,6 +132,11 @@ impl Backend for SqliteBackend {
     async fn session_list(&self, filter: &SessionFilter) -> Result<SessionPage> {
         let filter = filter.clone();
         self.read(move |conn| query::session_list(conn, &filter)).await
+    }
+
+    async fn session_list_parts(&self, filter: &SessionFilter, parts: &Parts) -> Result<PartsPage> {
+        let (filter, parts) = (filter.clone(), parts.clone());
+        self.read(move |conn| parts::session_list_parts(conn, &filter, &parts)).await
     }
 
     async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>> {

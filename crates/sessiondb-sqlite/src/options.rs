@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use crate::SqlView;
+
 /// When a commit is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
@@ -37,13 +39,20 @@ pub struct Options {
     pub(crate) vfs: Option<String>,
     pub(crate) durability: Durability,
     pub(crate) create: bool,
+    pub(crate) sql_views: &'static [SqlView],
 }
 
 impl Options {
     /// The store in this file. It is made if it is not there: the file readable for its owner alone (0600), missing
     /// directories too (0700).
     pub fn new(path: impl Into<PathBuf>) -> Options {
-        Options { path: path.into(), vfs: None, durability: Durability::default(), create: true }
+        Options {
+            path: path.into(),
+            vfs: None,
+            durability: Durability::default(),
+            create: true,
+            sql_views: &[],
+        }
     }
 
     /// Only if it is there: a file that is missing is an error, and nothing is made.
@@ -55,6 +64,12 @@ impl Options {
     /// Through this SQLite VFS instead of the default one.
     pub fn vfs(mut self, name: impl Into<String>) -> Options {
         self.vfs = Some(name.into());
+        self
+    }
+
+    /// With these SQL views in the file. They are made when it is opened and does not have them yet.
+    pub fn sql_views(mut self, views: &'static [SqlView]) -> Options {
+        self.sql_views = views;
         self
     }
 

@@ -66,7 +66,7 @@ pub(crate) enum Range {
 ///
 /// The list is read in its order from the index of that order, and filtered as it is read. A `+` before a column keeps
 /// SQLite from choosing that column's index instead, which would sort everything that matches for each page. Only a
-/// whole key leads to its one session.
+/// whole key leads to its one session, and an agent's account to its sessions in the order in which they were opened.
 pub(crate) fn session_list_sql(filter: &SessionFilter, range: Range) -> (String, Vec<Value>) {
     let mut params: Vec<Value> = Vec::new();
     // Deleted sessions that forks read are in no list.
@@ -76,10 +76,11 @@ pub(crate) fn session_list_sql(filter: &SessionFilter, range: Range) -> (String,
         conditions.push(sql.replace('?', &format!("?{}", params.len())));
     };
     let whole_key = filter.key_parts().iter().all(|part| part.is_some());
+    let account = !filter.order.by_update() && filter.key_parts()[..3].iter().all(|part| part.is_some());
     let columns = ["agent_id = ?", "+channel = ?", "+account_id = ?", "+peer_kind = ?", "+peer_id = ?"];
-    for (sql, part) in columns.into_iter().zip(filter.key_parts()) {
+    for (place, (sql, part)) in columns.into_iter().zip(filter.key_parts()).enumerate() {
         if let Some(part) = part {
-            let sql = if whole_key { sql.trim_start_matches('+') } else { sql };
+            let sql = if whole_key || (account && place < 3) { sql.trim_start_matches('+') } else { sql };
             condition(sql, Value::Text(part.clone()));
         }
     }
@@ -117,9 +118,10 @@ pub(crate) fn session_list_sql(filter: &SessionFilter, range: Range) -> (String,
         }
     }
     let conditions = conditions.join(" AND ");
+    let index = if account && !whole_key { "INDEXED BY idx_sessions_channel" } else { "" };
     let limit = params.len() + 1;
     let sql = format!(
-        "SELECT {SESSION_COLUMNS} FROM sessions WHERE {conditions} ORDER BY {by} {direction}, id {direction} LIMIT ?{limit}"
+        "SELECT {SESSION_COLUMNS} FROM sessions {index} WHERE {conditions} ORDER BY {by} {direction}, id {direction} LIMIT ?{limit}"
     );
     (sql, params)
 }
@@ -273,7 +275,7 @@ mod tests {
     use sessiondb_core::SessionOrder;
 
     use super::*;
-    use crate::{Options, connection, window};
+    use crate::{Options, connection, parts, window};
 
     /// How SQLite would run a statement, a line a step.
     fn plan(conn: &Connection, sql: &str) -> String {
@@ -306,6 +308,8 @@ mod tests {
         add("document", &document_sql());
         add("documents of a collection", &document_list_sql(true));
         add("documents of a session", &document_list_sql(false));
+        add("documents of a page of sessions", &parts::documents_sql());
+        add("messages of a page of sessions", &parts::messages_sql());
         add("replay", "SELECT digest FROM commits WHERE commit_id = ?1 AND session_id = ?2");
         add("delete a session's messages", "DELETE FROM messages WHERE session_id = ?1");
         for order in SessionOrder::ALL {
@@ -319,11 +323,13 @@ mod tests {
                 ..everyone.clone()
             };
             let channel = SessionFilter { channel: Some("c".into()), ..agent.clone() };
+            let account = SessionFilter { account_id: Some("t".into()), ..channel.clone() };
             let updated = SessionFilter { updated_after: Some(time::now()), ..agent.clone() };
             for (name, filter) in [
                 ("all", everyone),
                 ("agent", agent),
                 ("agent and channel", channel),
+                ("agent, channel and account", account),
                 ("agent and time", updated),
             ] {
                 for range in [Range::All, Range::SameMoment, Range::Beyond] {

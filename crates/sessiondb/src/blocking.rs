@@ -17,7 +17,8 @@ use pollster::block_on;
 
 use crate::{
     CheckReport, Commit, Document, DocumentFilter, DocumentPage, Lineage, Message, MessagePage, NewMessage,
-    Opening, Receipt, Result, Scope, Session, SessionFilter, SessionKey, SessionPage, ViewChange, Window,
+    Opening, Parts, PartsPage, Receipt, Result, Scope, Session, SessionFilter, SessionKey, SessionPage,
+    SessionParts, ViewChange, Window,
 };
 
 /// Opens a store; see [`sessiondb::open`](crate::open).
@@ -85,6 +86,14 @@ impl Store {
 
     pub fn session_list(&self, filter: &SessionFilter) -> Result<SessionPage> {
         block_on(self.inner.session_list(filter))
+    }
+
+    pub fn session_list_parts(&self, filter: &SessionFilter, parts: &Parts) -> Result<PartsPage> {
+        block_on(self.inner.session_list_parts(filter, parts))
+    }
+
+    pub fn session_parts(&self, key: &SessionKey, parts: &Parts) -> Result<Option<SessionParts>> {
+        block_on(self.inner.session_parts(key, parts))
     }
 
     pub fn session_delete(&self, key: &SessionKey) -> Result<bool> {

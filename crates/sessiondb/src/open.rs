@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sessiondb_core::{Error, MemoryBackend, Result, Store};
-use sessiondb_sqlite::{Durability, Options, SqliteBackend};
+use sessiondb_sqlite::{Durability, Options, SqlView, SqliteBackend};
 
 /// Opens the store that `url` names, and makes it if it is not there.
 ///
@@ -39,6 +39,15 @@ pub async fn open(url: &str) -> Result<Store> {
 /// As [`open`]; [`Error::CannotOpen`] if there is no store.
 pub async fn open_existing(url: &str) -> Result<Store> {
     open_with(url, Options::existing)
+}
+
+/// Opens the store that `url` names with a family's SQL views in it, and makes what is not there. For families: a store
+/// in memory has no views, and needs none.
+///
+/// # Errors
+/// As [`open`]; [`Error::CannotOpen`] if a view cannot be made.
+pub async fn open_with_views(url: &str, views: &'static [SqlView]) -> Result<Store> {
+    open_with(url, |options| options.sql_views(views))
 }
 
 fn open_with(url: &str, choose: impl FnOnce(Options) -> Options) -> Result<Store> {

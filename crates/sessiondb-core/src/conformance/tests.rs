@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::{
     Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Json, Lineage, MemoryBackend,
-    MessagePage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, Store, ViewChange, Window,
-    Write, limits,
+    MessagePage, Parts, PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, Store,
+    ViewChange, Window, Write, limits,
 };
 
 fn fresh() -> (Store, ()) {
@@ -111,6 +111,10 @@ impl Backend for Faulty {
             page.next = page.sessions.last().map(|last| crate::Cursor::after(last, filter.order));
         }
         Ok(page)
+    }
+
+    async fn session_list_parts(&self, filter: &SessionFilter, parts: &Parts) -> Result<PartsPage> {
+        self.0.session_list_parts(filter, parts).await
     }
 
     async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>> {

@@ -19,8 +19,8 @@ use parking_lot::Mutex;
 
 use crate::{
     Ancestor, Backend, CheckReport, Commit, Cursor, Document, DocumentFilter, DocumentPage, Error,
-    ForkedFrom, Inherited, Lineage, LogId, Message, MessagePage, Receipt, Result, Session, SessionFilter,
-    SessionKey, SessionPage, View, ViewChange, Window, time,
+    ForkedFrom, Inherited, Lineage, LogId, Message, MessagePage, Parts, PartsPage, Receipt, Result, Session,
+    SessionFilter, SessionKey, SessionPage, SessionParts, View, ViewChange, Window, limits, parts, time,
 };
 
 /// A store in memory: nothing survives the process. For tests, for trying things out, and as the specification that
@@ -113,25 +113,27 @@ impl Backend for MemoryBackend {
     }
 
     async fn session_list(&self, filter: &SessionFilter) -> Result<SessionPage> {
+        self.with(|state| Ok(state.list(filter)))
+    }
+
+    async fn session_list_parts(&self, filter: &SessionFilter, wanted: &Parts) -> Result<PartsPage> {
         self.with(|state| {
-            let matching = state.sessions.values().map(|entry| &entry.session).filter(|s| matches(filter, s));
-            let mut sessions: Vec<&Session> = matching.collect();
-            let place = |session: &Session| (filter.order.time_of(session), session.log);
-            sessions.sort_by_key(|session| place(session));
-            if filter.order.newest_first() {
-                sessions.reverse();
+            let SessionPage { sessions, mut next } = state.list(filter);
+            let mut sessions: Vec<SessionParts> =
+                sessions.into_iter().map(|session| state.parts(session, wanted)).collect();
+            let sizes = sessions.iter().map(|s| (s.documents.len() as u64, s.messages.len() as u64));
+            let fitting = parts::fitting(sizes);
+            if fitting < sessions.len() {
+                sessions.truncate(fitting);
+                next = sessions.last().map(|last| Cursor::after(&last.session, filter.order));
             }
-            if let Some(after) = &filter.after {
-                let after = (after.time, after.log);
-                sessions.retain(|session| match filter.order.newest_first() {
-                    true => place(session) < after,
-                    false => place(session) > after,
-                });
+            for session in &mut sessions {
+                session.more_documents = session.documents.len() > limits::PARTS_MAX;
+                session.documents.truncate(limits::PARTS_MAX);
+                session.more_messages = session.messages.len() > limits::PARTS_MAX;
+                session.messages.truncate(limits::PARTS_MAX);
             }
-            let more = sessions.len() > filter.limit;
-            sessions.truncate(filter.limit);
-            let next = sessions.last().filter(|_| more).map(|last| Cursor::after(last, filter.order));
-            Ok(SessionPage { sessions: sessions.into_iter().cloned().collect(), next })
+            Ok(PartsPage { sessions, next })
         })
     }
 
@@ -244,6 +246,43 @@ fn matches(filter: &SessionFilter, session: &Session) -> bool {
 }
 
 impl State {
+    /// A page of the sessions that match.
+    fn list(&self, filter: &SessionFilter) -> SessionPage {
+        let matching = self.sessions.values().map(|entry| &entry.session).filter(|s| matches(filter, s));
+        let mut sessions: Vec<&Session> = matching.collect();
+        let place = |session: &Session| (filter.order.time_of(session), session.log);
+        sessions.sort_by_key(|session| place(session));
+        if filter.order.newest_first() {
+            sessions.reverse();
+        }
+        if let Some(after) = &filter.after {
+            let after = (after.time, after.log);
+            sessions.retain(|session| match filter.order.newest_first() {
+                true => place(session) < after,
+                false => place(session) > after,
+            });
+        }
+        let more = sessions.len() > filter.limit;
+        sessions.truncate(filter.limit);
+        let next = sessions.last().filter(|_| more).map(|last| Cursor::after(last, filter.order));
+        SessionPage { sessions: sessions.into_iter().cloned().collect(), next }
+    }
+
+    /// A session with all of the parts asked for.
+    fn parts(&self, session: Session, wanted: &Parts) -> SessionParts {
+        let documents = self.sessions.get(&session.key).map(|entry| entry.documents.values());
+        let of_interest = |document: &&Arc<Document>| wanted.collections.contains(&document.collection);
+        let documents = documents.into_iter().flatten().filter(of_interest);
+        let messages = if wanted.messages { self.visible(&session.view) } else { Vec::new() };
+        SessionParts {
+            documents: documents.map(|document| Document::clone(document)).collect(),
+            more_documents: false,
+            messages: messages.iter().map(|message| Message::clone(message)).collect(),
+            more_messages: false,
+            session,
+        }
+    }
+
     /// The messages of a log.
     fn log(&self, log: LogId) -> &[Arc<Message>] {
         self.logs.get(&log).map_or(&[], Vec::as_slice)

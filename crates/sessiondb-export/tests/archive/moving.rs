@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use pollster::block_on;
 use sessiondb::{
     Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage, MemoryBackend,
-    MessagePage, NewMessage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, Store,
-    ViewChange, Window, Write,
+    MessagePage, NewMessage, Parts, PartsPage, Receipt, Result, Session, SessionFilter, SessionKey,
+    SessionPage, Store, ViewChange, Window, Write,
 };
 use sessiondb_export::{Choice, Exported, export, restore};
 
@@ -44,6 +44,10 @@ impl Backend for Busy {
 
     async fn session_list(&self, filter: &SessionFilter) -> Result<SessionPage> {
         self.inner.session_list(filter).await
+    }
+
+    async fn session_list_parts(&self, filter: &SessionFilter, parts: &Parts) -> Result<PartsPage> {
+        self.inner.session_list_parts(filter, parts).await
     }
 
     async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>> {

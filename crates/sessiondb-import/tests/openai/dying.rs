@@ -8,8 +8,8 @@ use std::sync::{
 
 use async_trait::async_trait;
 use sessiondb::{
-    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage, MessagePage,
-    Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, Store, ViewChange, Window,
+    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage, MessagePage, Parts,
+    PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, Store, ViewChange, Window,
 };
 
 struct Dying {
@@ -41,6 +41,10 @@ impl Backend for Dying {
 
     async fn session_list(&self, filter: &SessionFilter) -> Result<SessionPage> {
         self.store.session_list(filter).await
+    }
+
+    async fn session_list_parts(&self, filter: &SessionFilter, parts: &Parts) -> Result<PartsPage> {
+        self.store.session_list_parts(filter, parts).await
     }
 
     async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>> {

@@ -1,0 +1,128 @@
+//! Sessions with their documents and messages: three statements a page, however many sessions are in it.
+
+use rusqlite::{Connection, params};
+use sessiondb_core::{
+    Cursor, Document, Error, Json, Message, Parts, PartsPage, Session, SessionFilter, SessionPage,
+    SessionParts, limits::PARTS_MAX, parts::fitting,
+};
+
+use crate::{
+    error::Failure,
+    query,
+    row::{self, DOCUMENT_COLUMNS, MESSAGE_COLUMNS},
+    window,
+};
+
+type Read<T> = Result<T, Failure>;
+
+/// A page of the sessions that match, with these parts.
+pub(crate) fn session_list_parts(
+    conn: &Connection,
+    filter: &SessionFilter,
+    wanted: &Parts,
+) -> Read<PartsPage> {
+    let SessionPage { mut sessions, mut next } = query::session_list(conn, filter)?;
+    let mut documents = documents(conn, &sessions, &wanted.collections)?;
+    let sizes = sessions.iter().zip(&documents).map(|(session, documents)| {
+        (documents.len() as u64, if wanted.messages { session.message_count } else { 0 })
+    });
+    let fitting = fitting(sizes);
+    if fitting < sessions.len() {
+        sessions.truncate(fitting);
+        documents.truncate(fitting);
+        next = sessions.last().map(|last| Cursor::after(last, filter.order));
+    }
+    let messages = match wanted.messages {
+        true => messages(conn, &sessions)?,
+        false => sessions.iter().map(|_| Vec::new()).collect(),
+    };
+    let parts = sessions.into_iter().zip(documents).zip(messages);
+    let sessions = parts.map(|((session, mut documents), mut messages)| {
+        let (more_documents, more_messages) = (documents.len() > PARTS_MAX, messages.len() > PARTS_MAX);
+        documents.truncate(PARTS_MAX);
+        messages.truncate(PARTS_MAX);
+        SessionParts { session, documents, more_documents, messages, more_messages }
+    });
+    Ok(PartsPage { sessions: sessions.collect(), next })
+}
+
+/// The documents of each of these sessions, in these collections. Where there are more than fit into a page, those
+/// of the last session that has any are not all there; and of the first session one more than fits is read, to tell.
+fn documents(conn: &Connection, sessions: &[Session], collections: &[String]) -> Read<Vec<Vec<Document>>> {
+    let mut documents: Vec<Vec<Document>> = sessions.iter().map(|_| Vec::new()).collect();
+    if collections.is_empty() {
+        return Ok(documents);
+    }
+    let mut collections = collections.to_vec();
+    collections.sort_unstable();
+    collections.dedup();
+    let ids: Vec<i64> = sessions.iter().map(|session| session.log.0).collect();
+    let mut statement = conn.prepare_cached(&documents_sql())?;
+    let params = params![text(ids.as_slice())?, text(&collections)?, PARTS_MAX as i64 + 1];
+    let mut rows = statement.query(params)?;
+    while let Some(row) = rows.next()? {
+        place(&mut documents, row.get(7)?)?.push(row::document(row)?);
+    }
+    Ok(documents)
+}
+
+/// The ranges come one after the other, in the order of the sessions and the collections: `CROSS JOIN` is the order
+/// in which SQLite goes through them. Nothing is sorted.
+pub(crate) fn documents_sql() -> String {
+    let columns = qualified(DOCUMENT_COLUMNS, "d");
+    format!(
+        "SELECT {columns}, s.key FROM json_each(?1) AS s CROSS JOIN json_each(?2) AS c CROSS JOIN documents AS d \
+         WHERE d.session_id = s.value AND d.collection = c.value LIMIT ?3"
+    )
+}
+
+/// The messages that each of these sessions shows; of a single session with more than fit into a page, one more than fits.
+fn messages(conn: &Connection, sessions: &[Session]) -> Read<Vec<Vec<Message>>> {
+    let mut messages: Vec<Vec<Message>> =
+        sessions.iter().map(|session| Vec::with_capacity(shown(session))).collect();
+    let spans = sessions.iter().enumerate().flat_map(|(place, session)| {
+        let stretches = window::stretches(&session.view);
+        stretches.into_iter().map(move |s| (place, s.log, s.first, s.last))
+    });
+    let spans: Vec<(usize, i64, i64, i64)> = spans.collect();
+    let mut statement = conn.prepare_cached(&messages_sql())?;
+    let mut rows = statement.query(params![text(&spans)?, PARTS_MAX as i64 + 1])?;
+    while let Some(row) = rows.next()? {
+        place(&mut messages, row.get(12)?)?.push(row::message(row)?);
+    }
+    // Only a single session may have more than fit. That several do would mean that their counts are wrong.
+    if sessions.len() > 1 && messages.iter().map(Vec::len).sum::<usize>() > PARTS_MAX {
+        let reason = "sessions have more messages than they count; `sessiondb check` finds which".into();
+        return Err(Error::Storage(reason).into());
+    }
+    Ok(messages)
+}
+
+/// One range of one index for each span of the views, in their order.
+pub(crate) fn messages_sql() -> String {
+    let columns = qualified(MESSAGE_COLUMNS, "m");
+    format!(
+        "SELECT {columns}, json_extract(s.value, '$[0]') FROM json_each(?1) AS s CROSS JOIN messages AS m \
+         WHERE m.session_id = json_extract(s.value, '$[1]') \
+           AND m.seq BETWEEN json_extract(s.value, '$[2]') AND json_extract(s.value, '$[3]') LIMIT ?2"
+    )
+}
+
+fn shown(session: &Session) -> usize {
+    usize::try_from(session.message_count).unwrap_or(usize::MAX).min(PARTS_MAX + 1)
+}
+
+/// What `json_each` takes apart again.
+fn text(list: &(impl serde::Serialize + ?Sized)) -> Read<String> {
+    Ok(Json::from_value(list)?.to_string())
+}
+
+fn place<T>(parts: &mut [Vec<T>], place: i64) -> Read<&mut Vec<T>> {
+    let part = usize::try_from(place).ok().and_then(|place| parts.get_mut(place));
+    part.ok_or_else(|| Error::Storage(format!("SQLite answered for session {place} of a page")).into())
+}
+
+/// These columns of the table with this alias.
+fn qualified(columns: &str, alias: &str) -> String {
+    columns.split(", ").map(|column| format!("{alias}.{}", column.trim())).collect::<Vec<_>>().join(", ")
+}
