@@ -34,6 +34,7 @@ CREATE INDEX idx_sessions_agent_created ON sessions (agent_id, created_at DESC, 
 CREATE INDEX idx_sessions_updated_at    ON sessions (updated_at DESC, id DESC);
 CREATE INDEX idx_sessions_created_at    ON sessions (created_at DESC, id DESC);
 CREATE INDEX idx_sessions_channel       ON sessions (channel, account_id, agent_id, created_at DESC, id DESC);
+CREATE INDEX idx_sessions_peer_id       ON sessions (peer_id, agent_id, created_at DESC, id DESC);
 CREATE INDEX idx_sessions_status        ON sessions (status);
 
 CREATE TABLE messages (

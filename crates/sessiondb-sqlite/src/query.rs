@@ -66,7 +66,8 @@ pub(crate) enum Range {
 ///
 /// The list is read in its order from the index of that order, and filtered as it is read. A `+` before a column keeps
 /// SQLite from choosing that column's index instead, which would sort everything that matches for each page. Only a
-/// whole key leads to its one session, and an agent's account to its sessions in the order in which they were opened.
+/// whole key leads to its one session; and an agent's sessions with one peer, or in one account, have an index of the order
+/// in which they were opened.
 pub(crate) fn session_list_sql(filter: &SessionFilter, range: Range) -> (String, Vec<Value>) {
     let mut params: Vec<Value> = Vec::new();
     // Deleted sessions that forks read are in no list.
@@ -76,11 +77,18 @@ pub(crate) fn session_list_sql(filter: &SessionFilter, range: Range) -> (String,
         conditions.push(sql.replace('?', &format!("?{}", params.len())));
     };
     let whole_key = filter.key_parts().iter().all(|part| part.is_some());
-    let account = !filter.order.by_update() && filter.key_parts()[..3].iter().all(|part| part.is_some());
+    let [agent, channel, account, _, peer] = filter.key_parts().map(Option::is_some);
+    // The index that leads to a part of the agent's sessions in the list's order, and the parts of the key in it.
+    let (index, indexed): (_, &[usize]) = match filter.order.by_update() {
+        _ if whole_key => ("", &[0, 1, 2, 3, 4]),
+        false if agent && peer => ("INDEXED BY idx_sessions_peer_id", &[0, 4]),
+        false if agent && channel && account => ("INDEXED BY idx_sessions_channel", &[0, 1, 2]),
+        _ => ("", &[0]),
+    };
     let columns = ["agent_id = ?", "+channel = ?", "+account_id = ?", "+peer_kind = ?", "+peer_id = ?"];
     for (place, (sql, part)) in columns.into_iter().zip(filter.key_parts()).enumerate() {
         if let Some(part) = part {
-            let sql = if whole_key || (account && place < 3) { sql.trim_start_matches('+') } else { sql };
+            let sql = if indexed.contains(&place) { sql.trim_start_matches('+') } else { sql };
             condition(sql, Value::Text(part.clone()));
         }
     }
@@ -118,7 +126,6 @@ pub(crate) fn session_list_sql(filter: &SessionFilter, range: Range) -> (String,
         }
     }
     let conditions = conditions.join(" AND ");
-    let index = if account && !whole_key { "INDEXED BY idx_sessions_channel" } else { "" };
     let limit = params.len() + 1;
     let sql = format!(
         "SELECT {SESSION_COLUMNS} FROM sessions {index} WHERE {conditions} ORDER BY {by} {direction}, id {direction} LIMIT ?{limit}"
@@ -324,12 +331,14 @@ mod tests {
             };
             let channel = SessionFilter { channel: Some("c".into()), ..agent.clone() };
             let account = SessionFilter { account_id: Some("t".into()), ..channel.clone() };
+            let peer = SessionFilter { peer_id: Some("p".into()), ..agent.clone() };
             let updated = SessionFilter { updated_after: Some(time::now()), ..agent.clone() };
             for (name, filter) in [
                 ("all", everyone),
                 ("agent", agent),
                 ("agent and channel", channel),
                 ("agent, channel and account", account),
+                ("agent and peer", peer),
                 ("agent and time", updated),
             ] {
                 for range in [Range::All, Range::SameMoment, Range::Beyond] {

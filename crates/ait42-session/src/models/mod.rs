@@ -1,0 +1,9 @@
+//! What a coding session is made of, in the names and types of AIT42's own files.
+
+mod instance;
+mod message;
+mod session;
+
+pub use instance::WorktreeInstance;
+pub use message::ChatMessage;
+pub use session::WorktreeSession;

@@ -1,0 +1,1 @@
+//! Interview sessions and their state.
