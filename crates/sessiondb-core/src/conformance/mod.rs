@@ -60,6 +60,7 @@ mod lists;
 mod message_ids;
 mod model;
 mod observed;
+mod parts;
 mod patches;
 mod restores;
 mod scopes;
@@ -212,6 +213,16 @@ macro_rules! conformance_promises {
                 a_cursor_outlives_its_session
                 a_cursor_of_another_order_is_refused
                 a_page_has_at_most_a_thousand_sessions
+                a_filtered_list_is_the_whole_list_filtered
+                ;
+            parts:
+                parts_are_what_is_read_one_by_one
+                parts_of_one_session_are_read
+                pages_with_parts_are_bounded_in_messages
+                pages_with_parts_are_bounded_in_documents
+                parts_stay_inside_the_scope
+                parts_that_cannot_be_are_refused
+                parts_are_of_one_moment
                 ;
             filters:
                 each_part_of_the_key_filters
