@@ -327,7 +327,7 @@ macro_rules! conformance_promises {
                 a_scoped_list_shows_what_is_inside
                 nothing_outside_a_scope_is_read_or_written
                 a_scope_can_only_be_narrowed
-                a_scoped_handle_cannot_check
+                a_scoped_handle_cannot_check_or_optimize
                 ;
             bad_input:
                 empty_names_and_ids_are_refused
@@ -366,6 +366,7 @@ macro_rules! conformance_promises {
                 threads_that_change_views_lose_no_append
                 ;
             lifecycle:
+                optimizing_changes_nothing_that_is_seen
                 a_new_store_is_empty
                 a_check_counts_what_there_is
                 all_handles_are_the_same_store
