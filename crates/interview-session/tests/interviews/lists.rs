@@ -110,6 +110,7 @@ fn all_conditions_of_a_list_hold() {
         let (mut filter, mut seen) = (SessionFilter { limit: 2, ..active }, Vec::new());
         loop {
             let page = repository.list(&filter).await.unwrap();
+            assert!(page.sessions.len() <= 2);
             seen.extend(page.sessions.into_iter().map(|record| record.session.id));
             let Some(next) = page.next else { break };
             filter.after = Some(next);

@@ -307,6 +307,44 @@ fn what_cannot_be_read_is_named() {
     });
 }
 
+#[test]
+fn of_many_who_delete_a_session_one_did() {
+    both(async |repository| {
+        for round in 0..5 {
+            let id = format!("s{round}");
+            repository.create(session(&id)).await.unwrap();
+            let tasks = (0..8).map(|_| {
+                let (repository, id) = (repository.clone(), id.clone());
+                tokio::spawn(async move { repository.delete(&id).await.unwrap() })
+            });
+            let mut deleted = 0;
+            for task in tasks.collect::<Vec<_>>() {
+                deleted += usize::from(task.await.unwrap());
+            }
+            assert_eq!(deleted, 1);
+        }
+    });
+}
+
+/// Of a session with very many documents only the first are read with it. That its state is not among them is no reason to
+/// answer the one at the beginning.
+#[test]
+fn a_state_that_was_not_read_is_not_made_up() {
+    run(async {
+        let repository = SessionRepository::new("memory:");
+        repository.create(session("s1")).await.unwrap();
+        let key = sessiondb::SessionKey::new("interview", "interview", "", "session", "s1");
+        let mut commit = sessiondb::Commit::new(key);
+        commit.writes = (0..sessiondb::limits::PARTS_MAX)
+            .map(|n| sessiondb::NewDocument::new("config", format!("n{n}"), sessiondb::Json::object()))
+            .map(sessiondb::Write::PutDocument)
+            .collect();
+        repository.sessiondb().await.unwrap().commit_one(commit).await.unwrap();
+        let error = repository.get("s1").await.unwrap_err();
+        assert!(matches!(error, Error::Store(sessiondb::Error::Undecodable { .. })), "{error:?}");
+    });
+}
+
 /// A fork shows the utterances so far, and takes no documents along.
 #[test]
 fn a_session_without_documents_is_at_its_beginning() {

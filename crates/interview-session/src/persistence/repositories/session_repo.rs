@@ -378,3 +378,57 @@ fn named(id: &str, error: sessiondb::Error) -> Error {
         error => Error::Store(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use sessiondb::{Write, blocking};
+    use tokio::runtime::Runtime;
+
+    use super::*;
+
+    /// A repository with one session, and somebody else who writes to it.
+    async fn two() -> (SessionRepository, Session, blocking::Store) {
+        let repository = SessionRepository::new("memory:");
+        let session = repository.create(Session::new("mec", "oat-milk", "Oat milk")).await.unwrap();
+        let other = repository.sessiondb().await.unwrap().clone().into();
+        (repository, session, other)
+    }
+
+    /// The session is completed after it was read and before its state is written. The state must not be.
+    #[test]
+    fn what_was_decided_on_what_is_gone_is_decided_anew() {
+        Runtime::new().unwrap().block_on(async {
+            let (repository, session, other) = two().await;
+            let state = SessionState { turn_count: 1, ..session.state.clone() };
+            let rounds = Cell::new(0);
+            let changed = repository.change(&session.id, |row, record| {
+                rounds.set(rounds.get() + 1);
+                let commit = Commit::new(row.key.clone());
+                if rounds.get() == 1 {
+                    other.commit_one(commit.clone().write(Write::SetStatus("completed".into())))?;
+                }
+                Ok(Some(commit.write(writes::update_state(&record.session, &state)?)))
+            });
+            let refused = changed.await.unwrap_err();
+            assert!(matches!(refused, Error::NotActive { .. }), "{refused:?}");
+            assert_eq!(rounds.get(), 2);
+            assert_eq!(repository.get(&session.id).await.unwrap().unwrap().state, session.state);
+        });
+    }
+
+    #[test]
+    fn a_session_that_is_changed_all_the_time_is_busy() {
+        Runtime::new().unwrap().block_on(async {
+            let (repository, session, other) = two().await;
+            let changed = repository.change(&session.id, |row, _| {
+                let commit = Commit::new(row.key.clone()).write(Write::SetTokens(1));
+                other.commit_one(commit.clone())?;
+                Ok(Some(commit))
+            });
+            let busy = changed.await.unwrap_err();
+            assert!(matches!(busy, Error::Store(sessiondb::Error::Busy(_))), "{busy:?}");
+        });
+    }
+}
