@@ -8,8 +8,8 @@ use crate::{Error, Result, SessionRecord, SessionStatus};
 
 /// Which sessions to list. All conditions must hold; the default lists every session, 100 a page.
 ///
-/// Conditions on the status and on times are looked up. Those on methodology and concept are compared session by session,
-/// so a page of what is rare reads past what lies between.
+/// Conditions on the time of creation are looked up in an index. The status is compared inside the database as the list is
+/// read, methodology and concept outside of it: a page of what is rare reads past what lies between.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionFilter {
     /// Any of these statuses; an empty list is no condition.

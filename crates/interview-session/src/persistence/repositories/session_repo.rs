@@ -267,7 +267,8 @@ impl SessionRepository {
         let (store, parts) = (self.sessiondb().await?, Parts::documents([writes::STATE, writes::CONFIG]));
         let mut pages = writes::filter(filter);
         if filter.compares() {
-            pages.limit = limits::PAGE_MAX;
+            // Not one read for each session that is wanted, where few match; nor thousands of configs at once.
+            pages.limit = pages.limit.max(limits::PAGE_DEFAULT);
         }
         let (mut sessions, mut last) = (Vec::new(), None);
         loop {
