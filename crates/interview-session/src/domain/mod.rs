@@ -1,0 +1,3 @@
+//! What an interview is.
+
+pub mod models;

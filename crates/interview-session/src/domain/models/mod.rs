@@ -1,0 +1,5 @@
+//! The models.
+
+pub mod record;
+pub mod session;
+pub mod utterance;

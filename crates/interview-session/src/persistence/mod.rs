@@ -1,0 +1,3 @@
+//! Where interviews are kept.
+
+pub mod repositories;
