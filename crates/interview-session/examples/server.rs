@@ -7,7 +7,6 @@
 
 use std::error::Error;
 
-use axum::Router;
 use interview_session::{SessionRepository, routes};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -20,10 +19,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = arguments.next();
     let database = arguments.next().unwrap_or_else(|| "memory:".into());
     let repository = SessionRepository::open(database).await?;
-    let router = Router::new().nest("/interviews", routes(repository));
+    // They can stand in another router too: `Router::new().nest("/interviews", routes(repository))`.
+    let router = routes(repository);
     let listener = TcpListener::bind(address.as_deref().unwrap_or("127.0.0.1:0")).await?;
     let server = axum::serve(listener, router);
-    println!("serving http://{}/interviews/sessions", server.local_addr()?);
+    println!("serving http://{}/sessions", server.local_addr()?);
     let own = server.local_addr()?.to_string();
     let end = async move {
         match address {
@@ -41,11 +41,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// Creates, reads, lists and deletes a session, over HTTP.
 async fn ask(address: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
     let body = r#"{"methodology": "mec", "concept_id": "oat-milk", "concept_name": "Oat milk", "config": {"depth": 4}}"#;
-    let created = request(address, "POST", "/interviews/sessions", body).await?;
+    let created = request(address, "POST", "/sessions", body).await?;
     let location = created.lines().find_map(|line| line.strip_prefix("location: "));
     let location = location.ok_or("the answer does not say where the session is")?;
     request(address, "GET", location, "").await?;
-    request(address, "GET", "/interviews/sessions?status=active", "").await?;
+    request(address, "GET", "/sessions?status=active", "").await?;
     request(address, "DELETE", location, "").await?;
     request(address, "GET", location, "").await?;
     Ok(())
