@@ -274,3 +274,172 @@ fn fits(
         of()
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use proptest::prelude::*;
+    use serde_json::{Map, Value};
+    use sessiondb::{Conflict, Error, MemoryBackend, Store, Window};
+
+    use super::*;
+    use crate::{DbPool, SqliteSessionRepository};
+
+    fn repository() -> SqliteSessionRepository {
+        let store = Store::new(Arc::new(MemoryBackend::new()));
+        SqliteSessionRepository::from_pool(Arc::new(DbPool::from(store)))
+    }
+
+    fn run<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+    }
+
+    fn others(n: u8) -> Map<String, Value> {
+        let members = json!({ "testsPassed": n, "nested": { "a": [n, null] } });
+        members.as_object().unwrap().clone()
+    }
+
+    prop_compose! {
+        /// Records with few values, so that two of them have much in common.
+        fn records()(
+            (task, status, time) in (0..2_u8, 0..3_usize, 0..3_u8),
+            other in proptest::option::of(0..2_u8),
+            instances in proptest::collection::btree_map(-1..3_i64, (0..2_u8, proptest::option::of(0..2_u8), proptest::option::of(0..2_u8)), 0..4),
+            messages in proptest::collection::btree_map(0..6_u8, (0..8_u8, proptest::option::weighted(0.2, 0..2_u8)), 0..6),
+        ) -> Record {
+            let session_id = || "s1".to_owned();
+            let mut session = WorktreeSession::new(session_id(), "w".into(), "debate".into(), format!("{task}"));
+            session.status = ["running", "completed", "failed"][status].into();
+            session.created_at = "2025-01-01T00:00:00Z".into();
+            session.updated_at = format!("2025-01-0{}T00:00:00.5+09:00", time + 1);
+            let mut record = Record {
+                session,
+                others: other.map(others).unwrap_or_default(),
+                instance_others: BTreeMap::new(),
+                message_others: BTreeMap::new(),
+            };
+            for (instance_id, (branch, output, other)) in instances {
+                record.session.instances.push(WorktreeInstance {
+                    instance_id,
+                    session_id: session_id(),
+                    worktree_path: "/w".into(),
+                    branch: format!("b{branch}"),
+                    agent_name: "a".into(),
+                    status: "idle".into(),
+                    tmux_session_id: "t".into(),
+                    output: output.map(|output| format!("{output}")),
+                    start_time: None,
+                    end_time: None,
+                    files_changed: None,
+                    lines_added: None,
+                    lines_deleted: None,
+                    runtime: None,
+                    model: None,
+                    runtime_label: None,
+                });
+                record.instance_others.extend(other.map(|other| (instance_id, others(other))));
+            }
+            for (id, (content, other)) in messages {
+                record.session.chat_history.push(ChatMessage {
+                    id: format!("m{id}"),
+                    session_id: session_id(),
+                    role: "user".into(),
+                    // Mostly the same.
+                    content: format!("{}", content / 7),
+                    timestamp: "2025-01-01T00:00:00Z".into(),
+                    instance_id: None,
+                });
+                record.message_others.extend(other.map(|other| (format!("m{id}"), others(other))));
+            }
+            record
+        }
+    }
+
+    proptest! {
+        /// Whatever was before, the store's session is `after` then, with every member; and then there is nothing to do.
+        #[test]
+        fn commits_make_the_stores_session_equal(steps in proptest::collection::vec(proptest::option::weighted(0.9, records()), 1..6)) {
+            run(async {
+                let repository = repository();
+                for after in steps {
+                    let before = repository.stored("w", "s1").await.unwrap();
+                    let commits = commits(before.as_ref(), after.as_ref(), time::now()).unwrap();
+                    repository.pool().commit(commits).await.unwrap();
+                    let stored = repository.stored("w", "s1").await.unwrap();
+                    prop_assert_eq!(stored.as_ref().map(|stored| &stored.record), after.as_ref());
+                    prop_assert_eq!(super::commits(stored.as_ref(), after.as_ref(), time::now()).unwrap(), []);
+                }
+                prop_assert!(repository.pool().check().await.unwrap().is_clean());
+                Ok(())
+            })?;
+        }
+    }
+
+    fn record(messages: &[&str]) -> Record {
+        let mut session = WorktreeSession::new("s1".into(), "w".into(), "debate".into(), "t".into());
+        session.chat_history = messages
+            .iter()
+            .map(|id| ChatMessage {
+                id: (*id).into(),
+                session_id: "s1".into(),
+                role: "user".into(),
+                content: "…".into(),
+                timestamp: "2025-01-01T00:00:00Z".into(),
+                instance_id: None,
+            })
+            .collect();
+        Record {
+            session,
+            others: Map::new(),
+            instance_others: BTreeMap::new(),
+            message_others: BTreeMap::new(),
+        }
+    }
+
+    async fn outcome(
+        before: &[&str],
+        meanwhile: &str,
+        after: Option<&[&str]>,
+    ) -> Result<Vec<String>, Conflict> {
+        let repository = repository();
+        let store = repository.pool();
+        store.commit(commits(None, Some(&record(before)), time::now()).unwrap()).await.unwrap();
+        let stored = repository.stored("w", "s1").await.unwrap();
+        let decided = commits(stored.as_ref(), after.map(record).as_ref(), time::now()).unwrap();
+        let message = record(&[meanwhile]).session.chat_history.remove(0);
+        let key = session_key("w", "s1");
+        store.commit_one(append(key.clone(), &message).unwrap()).await.unwrap();
+        match store.commit(decided).await {
+            Ok(_) => {
+                let page = store.message_window(&key, Window::last(10)).await.unwrap();
+                Ok(page.messages.into_iter().filter_map(|message| message.message_id).collect())
+            }
+            Err(Error::Conflict { conflict, .. }) => Err(conflict),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// A message that comes between the decision and the commit stays, or the commit is refused.
+    #[test]
+    fn a_message_that_comes_meanwhile_is_not_lost() {
+        run(async {
+            let added = outcome(&["a"], "between", Some(&["a", "b"])).await;
+            assert_eq!(added, Ok(vec!["a".to_owned(), "between".to_owned(), "b".to_owned()]));
+            let head = Err(Conflict::Head { expected: 2, current: 3 });
+            assert_eq!(outcome(&["a", "b"], "between", Some(&["a"])).await, head);
+            assert_eq!(outcome(&["a", "b"], "between", Some(&["a", "c"])).await, head);
+            assert_eq!(outcome(&["a", "b"], "between", None).await, head);
+        });
+    }
+
+    #[test]
+    fn the_one_name_that_is_the_stores_own_is_refused() {
+        let mut record = record(&[]);
+        record.others.insert(UPDATED_AT_HEAD.into(), 1.into());
+        let error = commits(None, Some(&record), time::now()).unwrap_err().to_string();
+        assert!(error.contains("'updatedAtHead' is the store's own"), "{error}");
+    }
+}

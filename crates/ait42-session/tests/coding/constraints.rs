@@ -152,10 +152,6 @@ async fn what_the_store_cannot_keep_is_refused_by_name() {
     refused(|s| s.chat_history[0].id = "a\0b".into(), "chat_messages.id contains a NUL").await;
     refused(|s| s.chat_history[0].id = "x".repeat(513), "chat_messages.id has 513 bytes").await;
     refused(|s| s.task = "x".repeat(1 << 20), "sessions: all values together, with the task").await;
-    let big = || "x".repeat(16 << 20);
-    refused(|s| s.instances[1].output = Some(big()), "instances.output has 16777218 bytes as JSON").await;
-    refused(|s| s.instances[0].branch = big(), "instances: all values together").await;
-    refused(|s| s.chat_history[0].content = big(), "chat_messages.content has 16777218 bytes as JSON").await;
     let repo = in_memory().await;
     for (workspace, id, says) in [
         (WS, "a\0b".to_owned(), "sessions.id contains a NUL"),
@@ -165,6 +161,25 @@ async fn what_the_store_cannot_keep_is_refused_by_name() {
     ] {
         let reason = validation(repo.create_session(session(workspace, &id)).await);
         assert!(reason.contains(says), "{reason}");
+    }
+    assert_eq!(repo.workspaces().await.unwrap(), []);
+}
+
+/// 16 MiB of text are two bytes more as JSON.
+#[tokio::test]
+async fn what_is_too_large_is_refused_by_name() {
+    let repo = in_memory().await;
+    let big = || "x".repeat(16 << 20);
+    let large: [(fn(&mut WorktreeSession, String), &str); 3] = [
+        (|s, big| s.instances[1].output = Some(big), "instances.output has 16777218 bytes as JSON"),
+        (|s, big| s.instances[0].branch = big, "instances: all values together have 16777"),
+        (|s, big| s.chat_history[0].content = big, "chat_messages.content has 16777218 bytes as JSON"),
+    ];
+    for (enlarge, says) in large {
+        let mut one = session(WS, "s1");
+        enlarge(&mut one, big());
+        let reason = validation(repo.create_session(one).await);
+        assert!(reason.contains(says) && reason.contains("session s1"), "{reason}");
     }
     assert_eq!(repo.workspaces().await.unwrap(), []);
 }

@@ -94,8 +94,8 @@ async fn a_deleted_workspace_takes_all_its_sessions_along() {
         Commit::new(key).write(Write::open_family("ait42"))
     };
     for batch in 0..3 {
-        let half = limits::COMMIT_WRITES_MAX / 2;
-        repo.pool().commit((batch * half..(batch + 1) * half).map(open).collect()).await.unwrap();
+        let third = limits::COMMIT_WRITES_MAX / 3 + 10;
+        repo.pool().commit((batch * third..(batch + 1) * third).map(open).collect()).await.unwrap();
     }
     repo.create_session(session("other", "s1")).await.unwrap();
     repo.delete_workspace(WS).await.unwrap();
