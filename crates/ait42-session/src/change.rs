@@ -191,3 +191,108 @@ fn whole(mut record: Record) -> Record {
     }
     record
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+
+    use std::sync::Arc;
+
+    use serde_json::json;
+    use sessiondb::{MemoryBackend, Store};
+
+    use super::*;
+    use crate::{DbPool, SqliteSessionRepository, WorktreeInstance};
+
+    const NOW: &str = "2026-01-01T00:00:00Z";
+
+    fn session() -> WorktreeSession {
+        let instances = r#"[{"instanceId":2,"worktreePath":"","branch":"","agentName":"a","status":"idle","tmuxSessionId":""},
+                            {"instanceId":1,"worktreePath":"","branch":"","agentName":"b","status":"idle","tmuxSessionId":"","output":"o"}]"#;
+        WorktreeSession {
+            instances: serde_json::from_str::<Vec<WorktreeInstance>>(instances).unwrap(),
+            chat_history: vec![message("m1", "one")],
+            created_at: "2025-01-01T00:00:00Z".into(),
+            updated_at: "2025-01-01T00:00:00Z".into(),
+            ..WorktreeSession::new("s1".into(), "w".into(), "debate".into(), "t".into())
+        }
+    }
+
+    fn message(id: &str, content: &str) -> ChatMessage {
+        ChatMessage {
+            id: id.into(),
+            session_id: String::new(),
+            role: "user".into(),
+            content: content.into(),
+            timestamp: "2025-01-01T00:00:00Z".into(),
+            instance_id: None,
+        }
+    }
+
+    /// The store takes shorter ways for some changes: it must come to the same end, in what is stored and in what is refused.
+    #[tokio::test]
+    async fn the_store_does_what_apply_does() {
+        let status =
+            |instance_id: i64, status: &str| Change::SetInstanceStatus { instance_id, status: status.into() };
+        let winner =
+            |instance_id: i64, evaluation: Option<Value>| Change::SelectWinner { instance_id, evaluation };
+        let update = |change: fn(&mut WorktreeSession)| {
+            let mut session = session();
+            session.updated_at = NOW.into();
+            change(&mut session);
+            Change::Update(Box::new(session))
+        };
+        let changes = [
+            Change::AddMessage(message("m2", "two")),
+            Change::AddMessage(message("m1", "one")),
+            Change::AddMessage(message("m1", "two")),
+            Change::AddMessage(ChatMessage { session_id: "s2".into(), ..message("m2", "two") }),
+            status(1, "running"),
+            status(3, "running"),
+            status(1, "done"),
+            winner(2, None),
+            winner(2, Some(json!({ "score": null }))),
+            winner(3, None),
+            update(|_| {}),
+            update(|session| session.instances.truncate(1)),
+            update(|session| session.instances[1].output = None),
+            update(|session| session.chat_history = vec![message("m2", "two")]),
+            update(|session| session.chat_history[0].content = "two".into()),
+            update(|session| session.status = "done".into()),
+            update(|session| session.updated_at = "2020-01-01T00:00:00Z".into()),
+            Change::Create(Box::new(session())),
+            Change::Delete,
+        ];
+        for change in changes {
+            let store = Store::new(Arc::new(MemoryBackend::new()));
+            let repository = SqliteSessionRepository::from_pool(Arc::new(DbPool::from(store)));
+            repository.change("w", "s1", &Change::Create(Box::new(session())), &[]).await.unwrap();
+            let before = repository.stored("w", "s1").await.unwrap().map(|stored| stored.record);
+            let expected = change.apply("s1", before.clone(), NOW);
+            let answer = repository.change("w", "s1", &change, &[]).await;
+            let mut stored = repository.stored("w", "s1").await.unwrap().map(|stored| stored.record);
+            match expected {
+                Err(expected) => {
+                    assert_eq!(answer.map_err(|error| error.to_string()), Err(expected.to_string()));
+                    assert_eq!(stored, before, "{change:?}");
+                }
+                Ok(expected) => {
+                    answer.unwrap();
+                    if let (Some(stored), Some(expected)) = (&mut stored, &expected)
+                        && expected.session.updated_at == NOW
+                    {
+                        // The store has a clock of its own.
+                        assert!(instant(&stored.session.updated_at) >= instant(NOW), "{change:?}");
+                        stored.session.updated_at = NOW.into();
+                    }
+                    assert_eq!(stored, expected, "{change:?}");
+                }
+            }
+            // What is not there cannot be changed, either way.
+            if !matches!(change, Change::Create(_)) {
+                let gone = change.apply("s1", None, NOW).map_err(|error| error.to_string());
+                assert_eq!(gone, Err("Session not found: s1".into()));
+            }
+        }
+    }
+}

@@ -170,15 +170,18 @@ async fn what_the_store_cannot_keep_is_refused_by_name() {
 async fn what_is_too_large_is_refused_by_name() {
     let repo = in_memory().await;
     let big = || "x".repeat(16 << 20);
-    let large: [(fn(&mut WorktreeSession, String), &str); 3] = [
-        (|s, big| s.instances[1].output = Some(big), "instances.output has 16777218 bytes as JSON"),
-        (|s, big| s.instances[0].branch = big, "instances: all values together have 16777"),
-        (|s, big| s.chat_history[0].content = big, "chat_messages.content has 16777218 bytes as JSON"),
-    ];
-    for (enlarge, says) in large {
-        let mut one = session(WS, "s1");
-        enlarge(&mut one, big());
-        let reason = validation(repo.create_session(one).await);
+    let mut output = session(WS, "s1");
+    output.instances[1].output = Some(big());
+    let mut branch = session(WS, "s1");
+    branch.instances[0].branch = big();
+    let mut content = session(WS, "s1");
+    content.chat_history[0].content = big();
+    for (large, says) in [
+        (output, "instances.output has 16777218 bytes as JSON"),
+        (branch, "instances: all values together have 16777"),
+        (content, "chat_messages.content has 16777218 bytes as JSON"),
+    ] {
+        let reason = validation(repo.create_session(large).await);
         assert!(reason.contains(says) && reason.contains("session s1"), "{reason}");
     }
     assert_eq!(repo.workspaces().await.unwrap(), []);

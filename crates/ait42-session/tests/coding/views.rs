@@ -7,7 +7,7 @@ use super::*;
 
 fn columns(conn: &Connection, view: &str) -> Vec<String> {
     let statement = conn.prepare(&format!("SELECT * FROM {view}")).unwrap();
-    statement.column_names().into_iter().map(Into::into).collect()
+    statement.column_names().map(Into::into).collect()
 }
 
 /// The columns of the seed's tables, in their order.

@@ -34,7 +34,7 @@ async fn a_registered_workspace_is_listed_with_its_path() {
     let again = store.repo.register_workspace("/no/such/place").await.unwrap();
     assert!(again.last_accessed >= first.last_accessed);
     let store = store.reopened().await;
-    assert_eq!(store.repo.workspaces().await.unwrap(), [again.clone()]);
+    assert_eq!(store.repo.workspaces().await.unwrap(), std::slice::from_ref(&again));
     // A session is an access.
     store.repo.create_session(session(&first.hash, "s1")).await.unwrap();
     let accessed = store.repo.workspaces().await.unwrap();
