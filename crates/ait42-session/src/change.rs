@@ -199,10 +199,10 @@ mod tests {
     use std::sync::Arc;
 
     use serde_json::json;
-    use sessiondb::{MemoryBackend, Store};
+    use sessiondb::{MemoryBackend, Store, time};
 
     use super::*;
-    use crate::{DbPool, SqliteSessionRepository, WorktreeInstance};
+    use crate::{DbPool, SqliteSessionRepository, WorktreeInstance, writes};
 
     const NOW: &str = "2026-01-01T00:00:00Z";
 
@@ -266,7 +266,13 @@ mod tests {
         for change in changes {
             let store = Store::new(Arc::new(MemoryBackend::new()));
             let repository = SqliteSessionRepository::from_pool(Arc::new(DbPool::from(store)));
-            repository.change("w", "s1", &Change::Create(Box::new(session())), &[]).await.unwrap();
+            let mut first = Change::Create(Box::new(session())).apply("s1", None, NOW).unwrap().unwrap();
+            let others = json!({ "testsPassed": 3 }).as_object().unwrap().clone();
+            first.others.clone_from(&others);
+            first.instance_others = BTreeMap::from([(1, others.clone()), (2, others.clone())]);
+            first.message_others = BTreeMap::from([("m1".to_owned(), others)]);
+            let created = writes::commits(None, Some(&first), time::now()).unwrap();
+            repository.pool().commit(created).await.unwrap();
             let before = repository.stored("w", "s1").await.unwrap().map(|stored| stored.record);
             let expected = change.apply("s1", before.clone(), NOW);
             let answer = repository.change("w", "s1", &change, &[]).await;

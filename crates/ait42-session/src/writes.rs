@@ -435,6 +435,33 @@ mod tests {
         });
     }
 
+    /// Whatever else comes between refuses the commit, so that nothing is decided from what is no longer so.
+    #[test]
+    fn a_change_that_comes_meanwhile_refuses_the_commit() {
+        run(async {
+            let (repository, before) = (repository(), record(&["a"]));
+            let store = repository.pool();
+            store.commit(commits(None, Some(&before), time::now()).unwrap()).await.unwrap();
+            let stored = repository.stored("w", "s1").await.unwrap();
+            let mut after = before.clone();
+            after.session.task = "mine".into();
+            let changed = commits(stored.as_ref(), Some(&after), time::now()).unwrap();
+            let deleted = commits(stored.as_ref(), None, time::now()).unwrap();
+            after.session.task = "another's".into();
+            let first = commits(stored.as_ref(), Some(&after), time::now()).unwrap();
+            store.commit(first).await.unwrap();
+            for late in [changed, deleted] {
+                let refused = store.commit(late).await;
+                let state = matches!(&refused, Err(Error::Conflict { conflict: Conflict::State { .. }, .. }));
+                assert!(state, "{refused:?}");
+            }
+            let again = commits(None, Some(&before), time::now()).unwrap();
+            let refused = store.commit(again).await;
+            let exists = matches!(&refused, Err(Error::Conflict { conflict: Conflict::Exists { .. }, .. }));
+            assert!(exists, "{refused:?}");
+        });
+    }
+
     #[test]
     fn the_one_name_that_is_the_stores_own_is_refused() {
         let mut record = record(&[]);

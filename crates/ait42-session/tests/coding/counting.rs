@@ -1,31 +1,41 @@
-//! How often the store is asked: that it does not grow with what is in it.
+//! How often the store is asked: that it does not grow with what is in it. And what happens if others write between two
+//! questions.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 
 use ait42_session::{
     SessionFilters,
     sessiondb::{
-        Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Lineage, MemoryBackend,
-        MessagePage, Parts, PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage,
-        Store, ViewChange, Window,
+        Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Json, Lineage, MemoryBackend,
+        MessagePage, NewDocument, NewMessage, Parts, PartsPage, Receipt, Result, Session, SessionFilter,
+        SessionKey, SessionPage, Store, ViewChange, Window, Write, limits,
     },
 };
 use async_trait::async_trait;
 
 use super::*;
 
-/// An engine that counts how often it is asked, and how many messages and documents it gave.
+/// An engine that counts how often it is asked, and how many messages and documents it gave; and that lets another writer
+/// come right after the next list.
 #[derive(Clone)]
 struct Counting {
     inner: MemoryBackend,
     calls: Arc<AtomicUsize>,
     parts: Arc<AtomicUsize>,
+    after_list: Arc<Mutex<Vec<Commit>>>,
 }
 
 impl Counting {
+    async fn let_another_write(&self) {
+        let commits = std::mem::take(&mut *self.after_list.lock().unwrap());
+        if !commits.is_empty() {
+            self.inner.commit(commits).await.unwrap();
+        }
+    }
+
     fn asked(&self) -> &MemoryBackend {
         self.calls.fetch_add(1, Ordering::SeqCst);
         &self.inner
@@ -47,12 +57,15 @@ impl Backend for Counting {
     }
 
     async fn session_list(&self, filter: &SessionFilter) -> Result<SessionPage> {
-        self.asked().session_list(filter).await
+        let page = self.asked().session_list(filter).await;
+        self.let_another_write().await;
+        page
     }
 
     async fn session_list_parts(&self, filter: &SessionFilter, parts: &Parts) -> Result<PartsPage> {
         let page = self.asked().session_list_parts(filter, parts).await?;
         self.gave(page.sessions.iter().map(|one| one.documents.len() + one.messages.len()).sum());
+        self.let_another_write().await;
         Ok(page)
     }
 
@@ -107,6 +120,7 @@ async fn workspace_of(sessions: usize) -> (SqliteSessionRepository, Counting) {
         inner: MemoryBackend::new(),
         calls: Arc::new(AtomicUsize::new(0)),
         parts: Arc::new(AtomicUsize::new(0)),
+        after_list: Arc::new(Mutex::new(Vec::new())),
     };
     let store = Store::new(Arc::new(counting.clone()));
     let repo = SqliteSessionRepository::from_pool(Arc::new(DbPool::from(store)));
@@ -153,4 +167,59 @@ async fn a_message_is_added_without_reading_a_session() {
         // The session, the instance, the commit.
         assert_eq!(counted!(counting, repo.update_instance_status("s0", 1, "idle")), (4, 1));
     }
+}
+
+fn key(id: &str) -> SessionKey {
+    SessionKey::new("ait42", "worktree", WS, "session", id)
+}
+
+/// A session is created while the workspace is deleted, between the list of what to delete and the deletion: it goes too, and
+/// does not stay behind without a workspace.
+#[tokio::test]
+async fn a_workspace_is_deleted_with_the_session_that_was_created_meanwhile() {
+    let (repo, counting) = workspace_of(2).await;
+    let workspace = SessionKey::new("ait42", "worktree", WS, "workspace", WS);
+    // What a creation writes to the workspace, and to the session.
+    let access = NewDocument::new("access", "last", Json::string("2026-01-01T00:00:00Z"));
+    *counting.after_list.lock().unwrap() = vec![
+        Commit::new(workspace).write(Write::PutDocument(access)),
+        Commit::new(key("late")).write(Write::open_family("ait42")),
+    ];
+    repo.delete_workspace(WS).await.unwrap();
+    assert_eq!(all(&repo, WS).await, []);
+    assert_eq!(repo.workspaces().await.unwrap(), []);
+}
+
+/// A session that no longer matches when it is read whole is not found.
+#[tokio::test]
+async fn what_changes_between_finding_and_reading_is_looked_at_again() {
+    let (repo, counting) = workspace_of(3).await;
+    let paused = Commit::new(key("s1")).write(Write::SetStatus("paused".into()));
+    *counting.after_list.lock().unwrap() = vec![paused];
+    let filters = SessionFilters { status: Some(vec!["running".into()]), ..Default::default() };
+    let found = repo.search_sessions(WS, filters).await.unwrap();
+    assert_eq!(ids(&found), ["s2", "s0"]);
+}
+
+/// A session that is too large for one page is read anew if it is changed between two pages.
+#[tokio::test]
+async fn a_large_session_is_read_as_it_was_at_one_moment() {
+    let (repo, counting) = workspace_of(1).await;
+    let attributes = Json::parse(r#"{"timestamp":"2025-01-13T09:00:00Z"}"#).unwrap();
+    let one = |i: usize| {
+        let mut one = NewMessage::new("user", "…").message_id(format!("more-{i}"));
+        one.attributes = Some(attributes.clone());
+        one
+    };
+    for half in 0..2 {
+        let count = limits::PARTS_MAX / 2 + 10;
+        let some = (half * count..(half + 1) * count).map(one).collect();
+        let commit = Commit::new(key("s0")).write(Write::Append(some));
+        repo.pool().commit_one(commit).await.unwrap();
+    }
+    let replace =
+        vec![Commit::new(key("s0")).write(Write::Rewind { seq: 1 }).write(Write::SetStatus("failed".into()))];
+    *counting.after_list.lock().unwrap() = replace;
+    let read = repo.get_session(WS, "s0").await.unwrap();
+    assert_eq!((read.status.as_str(), read.chat_history.len()), ("failed", 1));
 }
