@@ -448,9 +448,11 @@ mod tests {
             let changed = commits(stored.as_ref(), Some(&after), time::now()).unwrap();
             let deleted = commits(stored.as_ref(), None, time::now()).unwrap();
             after.session.task = "another's".into();
+            let row = store.session(&session_key("w", "s1")).await.unwrap().unwrap();
+            let set = vec![set_instance_status(&row, 1, "idle", time::now()).unwrap()];
             let first = commits(stored.as_ref(), Some(&after), time::now()).unwrap();
             store.commit(first).await.unwrap();
-            for late in [changed, deleted] {
+            for late in [changed, deleted, set] {
                 let refused = store.commit(late).await;
                 let state = matches!(&refused, Err(Error::Conflict { conflict: Conflict::State { .. }, .. }));
                 assert!(state, "{refused:?}");

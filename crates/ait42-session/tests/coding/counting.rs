@@ -217,9 +217,14 @@ async fn a_large_session_is_read_as_it_was_at_one_moment() {
         let commit = Commit::new(key("s0")).write(Write::Append(some));
         repo.pool().commit_one(commit).await.unwrap();
     }
-    let replace =
-        vec![Commit::new(key("s0")).write(Write::Rewind { seq: 1 }).write(Write::SetStatus("failed".into()))];
-    *counting.after_list.lock().unwrap() = replace;
-    let read = repo.get_session(WS, "s0").await.unwrap();
-    assert_eq!((read.status.as_str(), read.chat_history.len()), ("failed", 1));
+    // What was read is still shown then, or it is hidden.
+    let status = |status: &str| Commit::new(key("s0")).write(Write::SetStatus(status.into()));
+    for (change, expected) in [
+        (status("paused"), ("paused", 2 + 10_020)),
+        (status("failed").write(Write::Rewind { seq: 1 }), ("failed", 1)),
+    ] {
+        *counting.after_list.lock().unwrap() = vec![change];
+        let read = repo.get_session(WS, "s0").await.unwrap();
+        assert_eq!((read.status.as_str(), read.chat_history.len()), expected);
+    }
 }
