@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     command::{
-        append, check, compact, completions, export, fork, import, ls, new, patch, pop, repair, reset,
-        rewind, rm, show, stats, uncompact, undo,
+        append, check, compact, completions, export, fork, import, ls, new, optimize, patch, pop, repair,
+        reset, rewind, rm, show, stats, uncompact, undo,
     },
     exit::{Exit, Failure},
 };
@@ -68,6 +68,7 @@ pub enum StoreCommand {
     Repair(repair::Args),
     Rm(rm::Args),
     Check(check::Args),
+    Optimize(optimize::Args),
 }
 
 impl StoreCommand {
@@ -93,7 +94,8 @@ impl StoreCommand {
             | StoreCommand::Undo(_)
             | StoreCommand::Repair(_)
             | StoreCommand::Rm(_)
-            | StoreCommand::Check(_) => Ok(false),
+            | StoreCommand::Check(_)
+            | StoreCommand::Optimize(_) => Ok(false),
         }
     }
 }

@@ -87,6 +87,7 @@ fn run_on_store(command: StoreCommand, db: Option<&str>, out: &mut Output) -> Re
         StoreCommand::Repair(args) => command::repair::run(args, &blocking, out),
         StoreCommand::Rm(args) => command::rm::run(args, &blocking, out),
         StoreCommand::Check(args) => command::check::run(args, &blocking, out),
+        StoreCommand::Optimize(args) => command::optimize::run(args, &blocking, out),
     }?;
     blocking.close()?;
     Ok(exit)

@@ -63,6 +63,10 @@ pub trait Backend: Send + Sync {
     /// Looks at everything: recounts, re-reads, compares checksums.
     async fn check(&self) -> Result<CheckReport>;
 
+    /// Gives space that is not used any more back to the file system, as far as it can without keeping callers waiting;
+    /// answers how many bytes. Nothing that can be read changes.
+    async fn optimize(&self) -> Result<u64>;
+
     /// Finishes what was accepted, then closes. Later calls answer [`Error::Closed`](crate::Error::Closed).
     async fn close(&self) -> Result<()>;
 

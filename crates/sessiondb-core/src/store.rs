@@ -219,6 +219,21 @@ impl Store {
         self.backend.check().await
     }
 
+    /// Gives space that deleted sessions left back to the file system, while the store is in use; answers how many bytes.
+    /// A reader that was begun before may keep some of it until the next time. Only for a handle that sees all.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a scoped handle; otherwise as [`commit`](Store::commit).
+    pub async fn optimize(&self) -> Result<u64> {
+        if self.scope != Scope::all() {
+            return Err(Error::Invalid(format!(
+                "optimizing is for the whole store; this handle sees {}",
+                self.scope
+            )));
+        }
+        self.backend.optimize().await
+    }
+
     /// Finishes what was accepted, then closes the store for all its handles.
     ///
     /// # Errors

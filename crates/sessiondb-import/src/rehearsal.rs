@@ -223,6 +223,10 @@ impl Backend for Overlay {
         Err(no_part())
     }
 
+    async fn optimize(&self) -> Result<u64> {
+        Err(no_part())
+    }
+
     async fn close(&self) -> Result<()> {
         Ok(())
     }

@@ -32,6 +32,7 @@ mod fork;
 mod history;
 mod lock;
 mod migrate;
+mod optimize;
 mod options;
 mod parts;
 mod query;
@@ -84,6 +85,23 @@ impl SqliteBackend {
         let writer = Writer::start(place.clone(), conn, lock)?;
         let readers = Readers::new(Box::new(move || connection::reopen(&place, &options, Role::Reader)));
         Ok(SqliteBackend { engine: Arc::new(Engine { readers, writer }), blocking: false })
+    }
+
+    /// Does what takes long on a thread of its own, or on the caller's if that may block.
+    async fn on_a_thread<T: Send + 'static>(
+        &self,
+        name: &str,
+        work: impl FnOnce(&Engine) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        if self.blocking {
+            return work(&self.engine);
+        }
+        let (engine, (answer, receiver)) = (Arc::clone(&self.engine), oneshot::channel());
+        std::thread::Builder::new()
+            .name(name.into())
+            .spawn(move || answer.send(work(&engine)))
+            .map_err(|e| Error::Storage(format!("no thread named {name}: {e}")))?;
+        receiver.await.unwrap_or_else(|_| Err(Error::Storage(format!("the thread {name} panicked"))))
     }
 
     async fn read<T: Send + 'static>(
@@ -210,21 +228,17 @@ impl Backend for SqliteBackend {
         Ok(report)
     }
 
+    async fn optimize(&self) -> Result<u64> {
+        self.on_a_thread("sessiondb-optimize", |engine| engine.writer.optimize()).await
+    }
+
     async fn close(&self) -> Result<()> {
-        let close = |engine: &Engine| {
+        self.on_a_thread("sessiondb-close", |engine| {
             // The last connection to close cleans up the log, and that must be one that can write.
             engine.readers.close();
             engine.writer.close()
-        };
-        if self.blocking {
-            return close(&self.engine);
-        }
-        let (engine, (answer, receiver)) = (Arc::clone(&self.engine), oneshot::channel());
-        std::thread::Builder::new()
-            .name("sessiondb-close".into())
-            .spawn(move || answer.send(close(&engine)))
-            .map_err(|e| Error::Storage(format!("no thread to close the store: {e}")))?;
-        receiver.await.unwrap_or_else(|_| Err(Error::Storage("closing the store panicked".into())))
+        })
+        .await
     }
 
     fn blocking(&self) -> Arc<dyn Backend> {

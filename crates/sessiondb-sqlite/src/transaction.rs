@@ -16,7 +16,7 @@ use crate::{
     apply,
     connection::Place,
     error::{Failure, must_stop, store_error},
-    lock::SideLock,
+    lock::{SideLock, Turn},
     migrate,
     options::{CHECKPOINT_PAGES, CHECKPOINT_RETRY_PAGES},
 };
@@ -69,29 +69,10 @@ impl WriteConnection {
     fn write(&mut self, calls: Vec<Vec<Commit>>) -> Vec<Answer> {
         let count = calls.len();
         let all = |error: Error| vec![Err(error); count];
-        if let Some(reason) = &self.stopped {
-            return all(Error::Stopped(reason.clone()));
-        }
-        let _turn = match self.lock.acquire() {
+        let _turn = match begin(&self.conn, &self.place, &self.lock, &mut self.stopped) {
             Ok(turn) => turn,
-            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                return all(Error::Busy(error.to_string()));
-            }
-            Err(error) => return all(Error::Storage(format!("the side lock: {error}"))),
+            Err(error) => return all(error),
         };
-        // A file that was deleted, moved or replaced would take what is written now with it, acknowledged.
-        if let Err(reason) = self.place.still_holds() {
-            self.stopped = Some(reason.clone());
-            return all(Error::Stopped(reason));
-        }
-        if let Err(error) = execute(&self.conn, "BEGIN IMMEDIATE") {
-            note_disk_error(&mut self.stopped, &error);
-            return all(store_error(&error));
-        }
-        if let Err(error) = refuse_newer_schema(&self.conn, &mut self.stopped) {
-            let _ = execute(&self.conn, "ROLLBACK");
-            return all(error);
-        }
         let mut answers = Vec::with_capacity(count);
         for commits in calls {
             match apply_call(&self.conn, commits, count == 1) {
@@ -129,6 +110,26 @@ impl WriteConnection {
         answers.into_iter().map(|answer| answer.and_then(|_| Err(error.clone()))).collect()
     }
 
+    /// One transaction of this work, which is no commit of a caller's.
+    pub(crate) fn transact<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let _turn = begin(&self.conn, &self.place, &self.lock, &mut self.stopped)?;
+        match work(&self.conn) {
+            Ok(done) => match execute(&self.conn, "COMMIT") {
+                Ok(()) => Ok(done),
+                Err(error) => Err(commit_failed(&self.conn, &mut self.stopped, &error)),
+            },
+            Err(error) => {
+                note_disk_error(&mut self.stopped, &error);
+                if !self.conn.is_autocommit()
+                    && let Err(error) = execute(&self.conn, "ROLLBACK")
+                {
+                    self.stopped.get_or_insert(error.to_string());
+                }
+                Err(store_error(&error))
+            }
+        }
+    }
+
     pub(crate) fn checkpoint_is_due(&self) -> bool {
         self.wal_pages.load(Ordering::Relaxed) >= self.checkpoint_at
     }
@@ -144,11 +145,17 @@ impl WriteConnection {
     /// nobody; when all is copied, the next write begins the log anew. It has its own turn after the callers have
     /// their answers, since an error here takes nothing back.
     fn checkpoint_if_due(&mut self) {
-        let pages = self.wal_pages.load(Ordering::Relaxed);
-        if !self.checkpoint_is_due() {
+        if self.checkpoint_is_due() {
+            self.checkpoint();
+        } else {
+            let pages = self.wal_pages.load(Ordering::Relaxed);
             self.checkpoint_at = self.checkpoint_at.min(CHECKPOINT_PAGES.max(pages));
-            return;
         }
+    }
+
+    /// Now, whether it is due or not.
+    pub(crate) fn checkpoint(&mut self) {
+        let pages = self.wal_pages.load(Ordering::Relaxed);
         match self.conn.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE) {
             Ok((log, copied)) if copied >= log => self.checkpoint_at = CHECKPOINT_PAGES,
             Ok(_) => self.checkpoint_at = pages.saturating_add(CHECKPOINT_RETRY_PAGES),
@@ -163,6 +170,36 @@ impl WriteConnection {
             }
         }
     }
+}
+
+/// Waits for this process's turn and begins a transaction, if the file is the one that was opened and still ours.
+fn begin<'a>(
+    conn: &Connection,
+    place: &Place,
+    lock: &'a SideLock,
+    stopped: &mut Option<String>,
+) -> Result<Turn<'a>> {
+    if let Some(reason) = stopped {
+        return Err(Error::Stopped(reason.clone()));
+    }
+    let turn = lock.acquire().map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => Error::Busy(error.to_string()),
+        _ => Error::Storage(format!("the side lock: {error}")),
+    })?;
+    // A file that was deleted, moved or replaced would take what is written now with it, acknowledged.
+    if let Err(reason) = place.still_holds() {
+        *stopped = Some(reason.clone());
+        return Err(Error::Stopped(reason));
+    }
+    if let Err(error) = execute(conn, "BEGIN IMMEDIATE") {
+        note_disk_error(stopped, &error);
+        return Err(store_error(&error));
+    }
+    if let Err(error) = refuse_newer_schema(conn, stopped) {
+        let _ = execute(conn, "ROLLBACK");
+        return Err(error);
+    }
+    Ok(turn)
 }
 
 /// A newer program may have changed the schema while this one ran, and would not expect its writes.

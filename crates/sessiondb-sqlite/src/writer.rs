@@ -86,6 +86,17 @@ impl Writer {
         pollster::block_on(answer).unwrap_or_else(|_| Err(lost()))
     }
 
+    /// Lends the connection that writes, in the turn of whoever writes. Those who wait for it come first.
+    pub(crate) fn with_connection<T>(
+        &self,
+        work: impl FnOnce(&mut WriteConnection) -> Result<T>,
+    ) -> Result<T> {
+        let mut connection = self.shared.connection.lock();
+        let done = connection.as_mut().map_or(Err(Error::Closed), work);
+        MutexGuard::unlock_fair(connection);
+        done
+    }
+
     /// Writes what is in the queue, then closes the connection. Every later call is answered [`Error::Closed`].
     pub(crate) fn close(&self) -> Result<()> {
         self.shared.queue.lock().closing = true;

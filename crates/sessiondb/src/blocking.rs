@@ -182,6 +182,10 @@ impl Store {
         block_on(self.inner.check())
     }
 
+    pub fn optimize(&self) -> Result<u64> {
+        block_on(self.inner.optimize())
+    }
+
     pub fn close(&self) -> Result<()> {
         block_on(self.inner.close())
     }

@@ -1,6 +1,7 @@
 //! What a coding session is made of, in the names and types of AIT42's own files.
 
 mod instance;
+pub mod legal;
 mod message;
 mod session;
 

@@ -4,6 +4,10 @@ use async_trait::async_trait;
 
 use crate::models::{ChatMessage, WorktreeSession};
 
+pub mod sqlite;
+
+pub use sqlite::SqliteSessionRepository;
+
 /// A place where coding sessions are kept. All methods are async; a change has happened as a whole, and durably, when
 /// it answers.
 #[async_trait]

@@ -10,6 +10,7 @@ pub mod fork;
 pub mod import;
 pub mod ls;
 pub mod new;
+pub mod optimize;
 pub mod patch;
 pub mod pop;
 pub mod repair;

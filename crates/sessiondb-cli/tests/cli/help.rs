@@ -29,6 +29,7 @@ fn help_of_every_command() {
         "repair",
         "rm",
         "check",
+        "optimize",
         "completions",
     ] {
         insta::assert_snapshot!(format!("help-{command}"), Place::new().ok(&[command, "--help"]));

@@ -16,6 +16,7 @@ mod import;
 mod key;
 mod ls;
 mod new;
+mod optimize;
 mod patch;
 mod pipe;
 mod repair;

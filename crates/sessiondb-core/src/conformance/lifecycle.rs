@@ -4,7 +4,7 @@ use super::{
     examples::{key, open, put, receipt, said, say, status, to},
     observed::observe,
 };
-use crate::{DocumentFilter, Error, Scope, SessionFilter, Store, Window};
+use crate::{DocumentFilter, Error, Parts, Scope, SessionFilter, Store, Window};
 
 /// A new store is empty and sound.
 pub async fn a_new_store_is_empty(store: Store) {
@@ -44,6 +44,21 @@ pub async fn all_handles_are_the_same_store(store: Store) {
     }
 }
 
+/// Optimizing changes nothing that is seen, neither in a store that is empty nor in one of which much was deleted.
+pub async fn optimizing_changes_nothing_that_is_seen(store: Store) {
+    store.optimize().await.unwrap();
+    for peer in ["ann", "bob", "eve"] {
+        let many = (0..300).map(|n| said(&format!("{n} {}", "x".repeat(1_000)))).collect();
+        store.append(&key(peer), many).await.unwrap();
+    }
+    store.session_delete(&key("bob")).await.unwrap();
+    let before = observe(&store).await;
+    for handle in [store.clone(), store.for_blocking()] {
+        handle.optimize().await.unwrap();
+        assert_eq!(observe(&store).await, before);
+    }
+}
+
 /// A closed store answers everything with `Closed`, through all its handles. Closing it again is no mistake.
 pub async fn a_closed_store_says_so(store: Store) {
     store.commit_one(open("ann").write(say(&["hello"]))).await.unwrap();
@@ -58,10 +73,15 @@ pub async fn a_closed_store_says_so(store: Store) {
         assert_eq!(handle.session_open(&key("ann")).await, Err(Error::Closed));
         assert_eq!(handle.session_delete(&key("ann")).await, Err(Error::Closed));
         assert_eq!(handle.session_list(&SessionFilter::default()).await, Err(Error::Closed));
+        assert_eq!(
+            handle.session_list_parts(&SessionFilter::default(), &Parts::default()).await,
+            Err(Error::Closed)
+        );
         assert_eq!(handle.message_window(&key("ann"), Window::last(1)).await, Err(Error::Closed));
         assert_eq!(handle.document(&key("ann"), "notes", "1").await, Err(Error::Closed));
         assert_eq!(handle.document_list(&key("ann"), &DocumentFilter::default()).await, Err(Error::Closed));
         assert_eq!(handle.close().await, Ok(()));
     }
     assert_eq!(store.check().await, Err(Error::Closed));
+    assert_eq!(store.optimize().await, Err(Error::Closed));
 }

@@ -2,8 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::examples::{key, open, say, second, session, status, to};
-use crate::{Commit, Cursor, Error, SessionFilter, SessionOrder, Store, Write, limits};
+use super::{
+    examples::{key, open, say, second, session, status, to},
+    observed::listed,
+};
+use crate::{Commit, Cursor, Error, Session, SessionFilter, SessionKey, SessionOrder, Store, Write, limits};
 
 /// Six sessions: `a` to `f` opened in this order, some at the same moment, and updated in another order, some at the
 /// same moment.
@@ -171,4 +174,45 @@ pub async fn a_page_has_at_most_a_thousand_sessions(store: Store) {
     }
     let default = store.session_list(&SessionFilter::default()).await.unwrap();
     assert_eq!(default.sessions.len(), limits::PAGE_DEFAULT);
+}
+
+/// Whichever parts of the key a list is filtered by, it is the list of all without the others: in every order, page by
+/// page.
+pub async fn a_filtered_list_is_the_whole_list_filtered(store: Store) {
+    // Every key of two values a part, opened at four moments and changed at three others.
+    let parts = |n: i64| [0, 1, 2, 3, 4].map(|part| if n >> part & 1 == 0 { "x" } else { "y" });
+    let key = |n: i64| {
+        let [agent, channel, account, kind, peer] = parts(n);
+        SessionKey::new(agent, channel, account, kind, peer)
+    };
+    let opened = (0..32).map(|n| Commit::new(key(n)).write(Write::open()).at(second(n * 7 % 4)));
+    store.commit(opened.collect()).await.unwrap();
+    let changed = (0..32).map(|n| Commit::new(key(n)).write(status("idle")).at(second(10 + n * 5 % 3)));
+    store.commit(changed.collect()).await.unwrap();
+    for order in SessionOrder::ALL {
+        let all = store.session_list(&by(order, 100)).await.unwrap().sessions;
+        assert_eq!(all.len(), 32);
+        for chosen in 0..32 {
+            let want = |n: i32| (chosen >> n & 1 == 1).then(|| "x".to_owned());
+            let filtered = SessionFilter {
+                agent_id: want(0),
+                channel: want(1),
+                account_id: want(2),
+                peer_kind: want(3),
+                peer_id: want(4),
+                ..by(order, 100)
+            };
+            let matches = |session: &&Session| {
+                filtered.key_parts().into_iter().zip(session.key.parts()).all(|(want, part)| match want {
+                    Some(want) => want == part,
+                    None => true,
+                })
+            };
+            let expected: Vec<Session> = all.iter().filter(matches).cloned().collect();
+            for limit in [1, 3, 100] {
+                let filter = SessionFilter { limit, ..filtered.clone() };
+                assert_eq!(listed(&store, &filter).await, expected, "{filter:?}");
+            }
+        }
+    }
 }

@@ -60,6 +60,7 @@ mod lists;
 mod message_ids;
 mod model;
 mod observed;
+mod parts;
 mod patches;
 mod restores;
 mod scopes;
@@ -212,6 +213,16 @@ macro_rules! conformance_promises {
                 a_cursor_outlives_its_session
                 a_cursor_of_another_order_is_refused
                 a_page_has_at_most_a_thousand_sessions
+                a_filtered_list_is_the_whole_list_filtered
+                ;
+            parts:
+                parts_are_what_is_read_one_by_one
+                parts_of_one_session_are_read
+                pages_with_parts_are_bounded_in_messages
+                pages_with_parts_are_bounded_in_documents
+                parts_stay_inside_the_scope
+                parts_that_cannot_be_are_refused
+                parts_are_of_one_moment
                 ;
             filters:
                 each_part_of_the_key_filters
@@ -316,7 +327,7 @@ macro_rules! conformance_promises {
                 a_scoped_list_shows_what_is_inside
                 nothing_outside_a_scope_is_read_or_written
                 a_scope_can_only_be_narrowed
-                a_scoped_handle_cannot_check
+                a_scoped_handle_cannot_check_or_optimize
                 ;
             bad_input:
                 empty_names_and_ids_are_refused
@@ -355,6 +366,7 @@ macro_rules! conformance_promises {
                 threads_that_change_views_lose_no_append
                 ;
             lifecycle:
+                optimizing_changes_nothing_that_is_seen
                 a_new_store_is_empty
                 a_check_counts_what_there_is
                 all_handles_are_the_same_store

@@ -3,8 +3,8 @@
 use std::{collections::HashSet, fmt};
 
 use crate::{
-    Commit, Document, DocumentFilter, Error, Message, Session, SessionFilter, SessionKey, SessionOrder,
-    Store, View, Window, limits,
+    Commit, Document, DocumentFilter, Error, Message, Parts, Session, SessionFilter, SessionKey,
+    SessionOrder, Store, View, Window, limits,
 };
 
 /// A store, read to the end: its sessions in the order they were opened, each with its messages and documents.
@@ -48,7 +48,35 @@ pub(super) async fn observe(store: &Store) -> Observed {
         );
         observed.push((session, messages, documents));
     }
+    hold_parts(store, &all, &observed).await;
     Observed(observed)
+}
+
+/// Reading everything at once shows what was read one by one.
+async fn hold_parts(store: &Store, all: &SessionFilter, observed: &[(Session, Vec<Message>, Vec<Document>)]) {
+    let documents = observed.iter().flat_map(|(_, _, documents)| documents);
+    let mut collections: Vec<String> = documents.map(|document| document.collection.clone()).collect();
+    collections.sort();
+    collections.dedup();
+    let parts = Parts::documents(collections).with_messages();
+    let (mut filter, mut read) = (all.clone(), 0);
+    loop {
+        let page = store.session_list_parts(&filter, &parts).await.unwrap();
+        for one in &page.sessions {
+            let (session, messages, documents) = &observed[read];
+            assert_eq!(&one.session, session, "is another when read with its parts");
+            assert_eq!(one.more_messages, messages.len() > limits::PARTS_MAX);
+            assert_eq!(one.messages, messages[..messages.len().min(limits::PARTS_MAX)], "{}", session.key);
+            assert_eq!(one.more_documents, documents.len() > limits::PARTS_MAX);
+            assert_eq!(one.documents, documents[..documents.len().min(limits::PARTS_MAX)], "{}", session.key);
+            read += 1;
+        }
+        filter.after = page.next;
+        if filter.after.is_none() {
+            assert_eq!(read, observed.len(), "sessions are missing when read with their parts");
+            break;
+        }
+    }
 }
 
 /// All sessions that match, page by page. That pages before the last are full and show no session twice is held here,

@@ -123,10 +123,12 @@ pub async fn a_scope_can_only_be_narrowed(store: Store) {
     assert!(matches!(narrower.session(&key(0)).await, Err(Error::OutOfScope { .. })));
 }
 
-/// A check looks at everything, so a handle that does not see everything may not ask for one.
-pub async fn a_scoped_handle_cannot_check(store: Store) {
+/// A check looks at everything and optimizing is for everything, so a handle that does not see everything may ask for
+/// neither.
+pub async fn a_scoped_handle_cannot_check_or_optimize(store: Store) {
     furnish(&store).await;
     let scoped = store.scoped(Scope::agent("support")).unwrap();
     assert!(matches!(scoped.check().await, Err(Error::Invalid(_))));
+    assert!(matches!(scoped.optimize().await, Err(Error::Invalid(_))));
     assert!(store.scoped(Scope::all()).unwrap().check().await.unwrap().is_clean());
 }

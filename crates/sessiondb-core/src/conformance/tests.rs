@@ -174,6 +174,10 @@ impl Backend for Faulty {
         self.0.check().await
     }
 
+    async fn optimize(&self) -> Result<u64> {
+        self.0.optimize().await
+    }
+
     async fn close(&self) -> Result<()> {
         // The memory engine would really be closed; what is "opened again" is the same one.
         Ok(())

@@ -221,6 +221,10 @@ impl Backend for MemoryBackend {
         })
     }
 
+    async fn optimize(&self) -> Result<u64> {
+        self.with(|_| Ok(0))
+    }
+
     async fn close(&self) -> Result<()> {
         self.state.lock().closed = true;
         Ok(())

@@ -83,6 +83,10 @@ impl Backend for Busy {
         self.inner.check().await
     }
 
+    async fn optimize(&self) -> Result<u64> {
+        self.inner.optimize().await
+    }
+
     async fn close(&self) -> Result<()> {
         self.inner.close().await
     }

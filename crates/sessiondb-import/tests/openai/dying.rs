@@ -72,6 +72,10 @@ impl Backend for Dying {
         self.store.check().await
     }
 
+    async fn optimize(&self) -> Result<u64> {
+        self.store.optimize().await
+    }
+
     async fn close(&self) -> Result<()> {
         Ok(())
     }

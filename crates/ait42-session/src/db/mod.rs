@@ -1,0 +1,5 @@
+//! [`DbPool`]: the store underneath.
+
+mod connection;
+
+pub use connection::DbPool;
