@@ -11,12 +11,15 @@ mod read;
 mod record;
 mod search;
 mod views;
+mod workspace;
 mod writes;
 
 pub use chrono;
 pub use db::DbPool;
-pub use models::{ChatMessage, WorktreeInstance, WorktreeSession};
+pub use models::{ChatMessage, InstanceSummary, WorktreeInstance, WorktreeSession, WorktreeSummary};
 pub use repository::{RepositoryError, SessionFilters, SessionRepository, SqliteSessionRepository};
+pub use search::{SummaryOrder, SummaryQuery, SummarySort};
 /// The store underneath.
 pub use sessiondb;
 pub use uuid;
+pub use workspace::{Workspace, workspace_hash};

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use sessiondb::{Document, Error, Json, Message, Session, SessionKey, SessionParts, time};
+use sessiondb::{Document, Error, Json, Message, Session, SessionKey, SessionParts, Time, time};
 
 use crate::{
-    ChatMessage, RepositoryError, WorktreeInstance, WorktreeSession,
+    ChatMessage, RepositoryError, Workspace, WorktreeInstance, WorktreeSession,
+    instant::instant,
     layout::{
-        FAMILY, INSTANCE_MEMBERS, INSTANCES, InstanceMembers, MESSAGE_MEMBERS, MessageMembers, OUTPUTS,
-        SESSION_MEMBERS, SessionMembers, others,
+        ACCESS, FAMILY, INSTANCE_MEMBERS, INSTANCES, InstanceMembers, LAST, MESSAGE_MEMBERS, MessageMembers,
+        OUTPUTS, SESSION_MEMBERS, SessionMembers, WorkspaceMembers, others,
     },
+    models::legal::shown,
     record::Record,
 };
 
@@ -26,6 +28,10 @@ pub(crate) struct Stored {
     pub head: u64,
     /// The numbers of its messages, one for each of the record's.
     pub seqs: Vec<u64>,
+    /// How many messages it has, whether they were read or not.
+    pub message_count: u64,
+    /// When it was opened in the store: for the bounds of lists.
+    pub opened_at: Time,
 }
 
 /// Whether to read the members that the models have no field for: it takes a second look at each JSON.
@@ -94,6 +100,8 @@ pub(crate) fn stored(parts: SessionParts, wanted: Others) -> Result<Stored, Repo
         revision: row.revision,
         head: row.head,
         seqs,
+        message_count: row.message_count,
+        opened_at: row.created_at,
     })
 }
 
@@ -107,6 +115,12 @@ pub(crate) fn session(row: &Session) -> Result<WorktreeSession, RepositoryError>
         return Err(undecodable(&row.key, "it".into(), reason));
     }
     let mut members: SessionMembers<'_> = read(&row.key, || "its metadata".into(), &row.metadata)?;
+    for (member, text) in [("createdAt", &members.created_at), ("updatedAt", &members.updated_at)] {
+        if instant(text).is_none() {
+            let reason = format!("its {member} is no RFC 3339 time: '{}'", shown(text));
+            return Err(undecodable(&row.key, "its metadata".into(), reason));
+        }
+    }
     if row.head > members.updated_at_head {
         members.updated_at = time::to_text(row.updated_at).into();
     }
@@ -121,6 +135,28 @@ pub(crate) fn session(row: &Session) -> Result<WorktreeSession, RepositoryError>
 pub(crate) fn session_others(row: &Session) -> Result<Map<String, Value>, RepositoryError> {
     others(&row.metadata, SESSION_MEMBERS)
         .map_err(|error| undecodable(&row.key, "its metadata".into(), error))
+}
+
+/// A workspace's metadata, or that of the claim of a path.
+///
+/// # Errors
+/// As [`stored`].
+pub(crate) fn workspace_members(row: &Session) -> Result<WorkspaceMembers, RepositoryError> {
+    read(&row.key, || "its metadata".into(), &row.metadata)
+}
+
+/// A workspace, with its documents of [`ACCESS`].
+///
+/// # Errors
+/// As [`stored`].
+pub(crate) fn workspace(row: &Session, documents: &[Document]) -> Result<Workspace, RepositoryError> {
+    let last = documents.iter().find(|document| document.collection == ACCESS && document.id == LAST);
+    let last = last.ok_or_else(|| undecodable(&row.key, "it".into(), "it has no document access/last"))?;
+    Ok(Workspace {
+        hash: row.key.account_id.clone(),
+        path: workspace_members(row)?.path,
+        last_accessed: read(&row.key, || named(last), &last.body)?,
+    })
 }
 
 /// The instance of a document of [`INSTANCES`], without its output.

@@ -43,7 +43,7 @@ pub(crate) fn commits(
         (Some(before), Some(after)) => Ok(change(before, after, now)?.into_iter().collect()),
         (Some(before), None) => {
             let WorktreeSession { workspace_hash, id, .. } = &before.record.session;
-            let delete = Commit::new(session_key(workspace_hash, id)).write(Write::Delete);
+            let delete = delete(session_key(workspace_hash, id));
             Ok(vec![delete.expect(Expect::State(before.revision)).expect(Expect::Head(before.head))])
         }
     }
@@ -133,6 +133,11 @@ fn change(before: &Stored, after: &Record, now: Time) -> Result<Option<Commit>, 
 pub(crate) fn append(key: SessionKey, message: &ChatMessage) -> Result<Commit, RepositoryError> {
     let message = new_message(&key.peer_id, message, None)?;
     Ok(Commit::new(key).write(Write::Append(vec![message])))
+}
+
+/// Deletes a session, whatever is in it.
+pub(crate) fn delete(key: SessionKey) -> Commit {
+    Commit::new(key).write(Write::Delete)
 }
 
 /// Sets the status of an instance that the session has.

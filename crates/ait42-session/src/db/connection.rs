@@ -50,6 +50,15 @@ impl DbPool {
         self.store.close().await
     }
 
+    /// Gives the space of what was deleted back to the file system, while the store is in use. What there is to know for
+    /// choosing indexes needs no keeping up: each query names its own.
+    ///
+    /// # Errors
+    /// [`sessiondb::Error::Busy`] or [`sessiondb::Error::Storage`] if the store cannot be written.
+    pub async fn optimize(&self) -> Result<()> {
+        self.store.optimize().await.map(|_| ())
+    }
+
     /// Looks at everything in the store: recounts, re-reads, compares checksums. Answers whether all is well; what is not
     /// is told by [`check`](Store::check) of the [`pool`](DbPool::pool).
     ///

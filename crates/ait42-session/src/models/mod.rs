@@ -4,7 +4,9 @@ mod instance;
 pub mod legal;
 mod message;
 mod session;
+mod summary;
 
 pub use instance::WorktreeInstance;
 pub use message::ChatMessage;
 pub use session::WorktreeSession;
+pub use summary::{InstanceSummary, WorktreeSummary};

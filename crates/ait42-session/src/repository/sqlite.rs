@@ -1,12 +1,13 @@
 //! [`SqliteSessionRepository`]: coding sessions in a SessionDB store.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use serde_json::{Map, Value};
 use sessiondb::{
     Commit, Conflict, DocumentFilter, Error, Parts, SessionFilter, SessionKey, SessionOrder, SessionParts,
-    Store, Window, Write, limits, time,
+    Store, Time, Window, limits, time,
 };
 
 use crate::{
@@ -15,12 +16,12 @@ use crate::{
     instant::instant,
     layout::{AGENT, CHANNEL, INSTANCES, OUTPUTS, SESSION, session_key},
     models::{
-        ChatMessage, WorktreeSession,
+        ChatMessage, WorktreeSession, WorktreeSummary,
         legal::{shown, validate, validate_address, validate_instance_status, validate_message},
     },
     read::{self, Others, Stored},
     repository::{RepositoryError, SessionFilters, SessionRepository},
-    search::Wanted,
+    search::{SummaryQuery, Wanted, ordered},
     writes,
 };
 
@@ -179,8 +180,7 @@ impl SqliteSessionRepository {
         match change {
             Change::AddMessage(message) => return self.add(workspace, id, message, beside).await,
             Change::Delete => {
-                let delete = Commit::new(session_key(workspace, id)).write(Write::Delete);
-                return self.commit(id, vec![delete], beside).await;
+                return self.commit(id, vec![writes::delete(session_key(workspace, id))], beside).await;
             }
             Change::SetInstanceStatus { instance_id, status } => {
                 validate_instance_status(id, *instance_id, status)?;
@@ -192,14 +192,14 @@ impl SqliteSessionRepository {
                 Err(RepositoryError::Database(Error::Conflict { key, conflict })) => {
                     match (change, &conflict) {
                         (Change::Create(session), Conflict::Exists { .. }) => return Err(exists(session)),
-                        (_, Conflict::State { .. }) => {}
+                        (_, Conflict::State { .. } | Conflict::MessageId { .. }) => {}
                         _ => return Err(Error::Conflict { key, conflict }.into()),
                     }
                 }
                 done => return done,
             }
         }
-        Err(busy(id))
+        Err(busy(format!("session {}", shown(id))))
     }
 
     /// The commits of a change, decided from what the session is now.
@@ -277,13 +277,7 @@ impl SqliteSessionRepository {
     /// The workspace of the one session of this id.
     async fn workspace_of(&self, id: &str) -> Result<String, RepositoryError> {
         validate_address("any", id)?;
-        let filter = SessionFilter {
-            peer_id: Some(id.into()),
-            account_id: None,
-            limit: 2,
-            order: SessionOrder::CreatedOldest,
-            ..sessions()
-        };
+        let filter = SessionFilter { peer_id: Some(id.into()), limit: 2, ..sessions() };
         let mut found = self.pool().session_list(&filter).await?.sessions;
         match (found.pop(), found.pop()) {
             (None, _) => Err(RepositoryError::NotFound(shown(id))),
@@ -312,7 +306,7 @@ impl SqliteSessionRepository {
     /// [`RepositoryError::Database`] if one cannot be read.
     #[expect(dead_code, reason = "moving from files and to them reads sessions with all of their members")]
     pub(crate) async fn stored_all(&self, workspace: &str) -> Result<Vec<Stored>, RepositoryError> {
-        self.read_all(workspace, Others::Read).await
+        self.read_list(in_workspace(workspace), &whole(), Others::Read, |_| true).await
     }
 
     async fn read(
@@ -321,31 +315,26 @@ impl SqliteSessionRepository {
         id: &str,
         others: Others,
     ) -> Result<Option<Stored>, RepositoryError> {
-        let key = session_key(workspace, id);
-        match self.pool().session_parts(&key, &whole()).await? {
-            Some(parts) => self.read_on(parts, others).await,
+        match self.pool().session_parts(&session_key(workspace, id), &whole()).await? {
+            Some(parts) => self.read_on(parts, &whole(), others).await,
             None => Ok(None),
         }
     }
 
-    async fn read_all(&self, workspace: &str, others: Others) -> Result<Vec<Stored>, RepositoryError> {
-        let filter = SessionFilter { account_id: Some(workspace.into()), ..sessions() };
-        self.read_listed(filter, others, |_| true).await
-    }
-
-    /// The sessions of this list of which this is wanted: a fixed number of statements a page.
-    async fn read_listed(
+    /// The sessions of this list whose keys are wanted, with these parts: a fixed number of statements a page.
+    async fn read_list(
         &self,
         mut filter: SessionFilter,
+        parts: &Parts,
         others: Others,
-        wanted: impl Fn(&SessionKey) -> bool,
+        wanted: impl Fn(&SessionKey) -> bool + Send,
     ) -> Result<Vec<Stored>, RepositoryError> {
         let mut all = Vec::new();
         loop {
-            let page = self.pool().session_list_parts(&filter, &whole()).await?;
-            for parts in page.sessions.into_iter().filter(|parts| wanted(&parts.session.key)) {
+            let page = self.pool().session_list_parts(&filter, parts).await?;
+            for session in page.sessions.into_iter().filter(|session| wanted(&session.session.key)) {
                 // One that was deleted while the rest of it was read is not there any more.
-                all.extend(self.read_on(parts, others).await?);
+                all.extend(self.read_on(session, parts, others).await?);
             }
             filter.after = page.next;
             if filter.after.is_none() {
@@ -354,27 +343,28 @@ impl SqliteSessionRepository {
         }
     }
 
-    /// The session of these parts, and what did not fit into them; `None` if it was deleted meanwhile.
+    /// The session that was read with these parts, and what did not fit into them; `None` if it was deleted meanwhile.
     async fn read_on(
         &self,
-        mut parts: SessionParts,
+        mut session: SessionParts,
+        parts: &Parts,
         others: Others,
     ) -> Result<Option<Stored>, RepositoryError> {
         for _ in 0..ROUNDS_MAX {
-            if !parts.more_documents && !parts.more_messages {
-                return read::stored(parts, others).map(Some);
+            if !session.more_documents && !session.more_messages {
+                return read::stored(session, others).map(Some);
             }
-            let key = parts.session.key.clone();
-            if self.fill(&mut parts).await? {
-                return read::stored(parts, others).map(Some);
+            let key = session.session.key.clone();
+            if self.fill(&mut session).await? {
+                return read::stored(session, others).map(Some);
             }
             // It was changed while it was read: what was read is not of one moment.
-            match self.pool().session_parts(&key, &whole()).await? {
-                Some(again) => parts = again,
+            match self.pool().session_parts(&key, parts).await? {
+                Some(again) => session = again,
                 None => return Ok(None),
             }
         }
-        Err(busy(&parts.session.key.peer_id))
+        Err(busy(format!("session {}", shown(&session.session.key.peer_id))))
     }
 
     /// Reads the rest of a session that is too large for one page. Answers whether it is of one moment.
@@ -408,15 +398,68 @@ impl SqliteSessionRepository {
         Ok(now.is_some_and(|now| (now.log, now.revision) == (session.log, session.revision)))
     }
 
-    /// The sessions of a workspace that match, whole.
+    /// The sessions of a workspace that match, without their outputs and messages.
+    async fn light(&self, workspace: &str, wanted: &Wanted) -> Result<Vec<Stored>, RepositoryError> {
+        let parts = Parts::documents([INSTANCES]);
+        let mut found = self.read_list(in_workspace(workspace), &parts, Others::Skip, |_| true).await?;
+        found.retain(|stored| wanted.matches(&stored.record.session));
+        Ok(found)
+    }
+
+    /// The sessions of a workspace that match, whole. First it is found which those are; then they are read together,
+    /// in the stretch of the list in which they all lie.
     async fn search(
         &self,
         workspace: &str,
         wanted: &Wanted,
     ) -> Result<Vec<WorktreeSession>, RepositoryError> {
-        let _ = wanted;
-        let all = self.read_all(workspace, Others::Skip).await?;
-        Ok(newest_first(all.into_iter().map(|stored| stored.record.session).collect()))
+        let found = self.light(workspace, wanted).await?;
+        let opened = found.iter().map(|stored| stored.opened_at);
+        let Some((first, last)) = opened.clone().min().zip(opened.max()) else { return Ok(Vec::new()) };
+        let ids: HashSet<String> = found.into_iter().map(|stored| stored.record.session.id).collect();
+        let step = TimeDelta::microseconds(1);
+        let bound = |time: Option<Time>| time.filter(|time| time::validate(*time).is_ok());
+        let filter = SessionFilter {
+            created_after: bound(first.checked_sub_signed(step)),
+            created_before: bound(last.checked_add_signed(step)),
+            ..in_workspace(workspace)
+        };
+        let read = self.read_list(filter, &whole(), Others::Skip, |key| ids.contains(&key.peer_id)).await?;
+        let mut sessions = whole_sessions(read);
+        // One may have been changed between the two.
+        sessions.retain(|session| wanted.matches(session));
+        Ok(sessions)
+    }
+
+    /// The sessions of a workspace without their outputs and messages, the last changed first. An unknown workspace has
+    /// none.
+    ///
+    /// # Errors
+    /// As [`get_all_sessions`](SessionRepository::get_all_sessions).
+    pub async fn list_summaries(
+        &self,
+        workspace_hash: &str,
+    ) -> Result<Vec<WorktreeSummary>, RepositoryError> {
+        self.search_summaries(workspace_hash, &SummaryQuery::default()).await
+    }
+
+    /// The sessions of a workspace that match, without their outputs and messages, in the order asked for.
+    ///
+    /// # Errors
+    /// As [`search_sessions`](SessionRepository::search_sessions).
+    pub async fn search_summaries(
+        &self,
+        workspace_hash: &str,
+        query: &SummaryQuery,
+    ) -> Result<Vec<WorktreeSummary>, RepositoryError> {
+        let wanted = Wanted::new(&query.filters)?;
+        if workspace_hash.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = self.light(workspace_hash, &wanted).await?;
+        let summaries =
+            found.into_iter().map(|stored| WorktreeSummary::of(stored.record.session, stored.message_count));
+        Ok(ordered(summaries.collect(), query))
     }
 }
 
@@ -432,16 +475,22 @@ pub(crate) fn sessions() -> SessionFilter {
     }
 }
 
+/// The same list of one workspace.
+fn in_workspace(hash: &str) -> SessionFilter {
+    SessionFilter { account_id: Some(hash.into()), ..sessions() }
+}
+
 /// All parts of a session that make it whole.
 fn whole() -> Parts {
     Parts::documents([INSTANCES, OUTPUTS]).with_messages()
 }
 
-/// Ordered by the moment of their last change, the last first; of the same moment, the greater id first.
-fn newest_first(mut sessions: Vec<WorktreeSession>) -> Vec<WorktreeSession> {
-    sessions
-        .sort_by_cached_key(|session| std::cmp::Reverse((instant(&session.updated_at), session.id.clone())));
-    sessions
+/// These sessions by the moment of their last change, the last first; of the same moment, the greater id first.
+fn whole_sessions(stored: Vec<Stored>) -> Vec<WorktreeSession> {
+    let sessions = stored.into_iter().map(|stored| stored.record.session);
+    let mut sessions: Vec<_> = sessions.map(|session| (instant(&session.updated_at), session)).collect();
+    sessions.sort_unstable_by(|(a, one), (b, other)| b.cmp(a).then_with(|| other.id.cmp(&one.id)));
+    sessions.into_iter().map(|(_, session)| session).collect()
 }
 
 /// What the store says to a change of this session, in this crate's terms.
@@ -453,9 +502,9 @@ pub(crate) fn refused(id: &str, error: Error) -> RepositoryError {
     }
 }
 
-pub(crate) fn busy(id: &str) -> RepositoryError {
-    Error::Busy(format!("session {} was changed by others {ROUNDS_MAX} times in a row; try again", shown(id)))
-        .into()
+/// That others came first each time.
+pub(crate) fn busy(what: String) -> RepositoryError {
+    Error::Busy(format!("{what} was changed by others {ROUNDS_MAX} times in a row; try again")).into()
 }
 
 #[async_trait]
@@ -486,8 +535,8 @@ impl SessionRepository for SqliteSessionRepository {
         if workspace_hash.is_empty() {
             return Ok(Vec::new());
         }
-        let all = self.read_all(workspace_hash, Others::Skip).await?;
-        Ok(newest_first(all.into_iter().map(|stored| stored.record.session).collect()))
+        let filter = in_workspace(workspace_hash);
+        Ok(whole_sessions(self.read_list(filter, &whole(), Others::Skip, |_| true).await?))
     }
 
     async fn delete_session(&self, workspace_hash: &str, session_id: &str) -> Result<(), RepositoryError> {
@@ -518,6 +567,9 @@ impl SessionRepository for SqliteSessionRepository {
         filters: SessionFilters,
     ) -> Result<Vec<WorktreeSession>, RepositoryError> {
         let wanted = Wanted::new(&filters)?;
+        if workspace_hash.is_empty() {
+            return Ok(Vec::new());
+        }
         self.search(workspace_hash, &wanted).await
     }
 }
