@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark's output")]
 
+mod ait42;
 mod import;
 mod sample;
 mod views;
@@ -45,6 +46,24 @@ enum Bench {
         #[arg(long, default_value_t = 3)]
         runs: usize,
     },
+    /// Coding sessions in ait42-session, in seed 003's own design on sqlx (which is built first) and in AIT42's files.
+    Ait42 {
+        /// How many sessions are loaded and searched.
+        #[arg(long, default_value_t = 1_000)]
+        sessions: usize,
+        /// How often they are.
+        #[arg(long, default_value_t = 30)]
+        rounds: usize,
+        /// Up to how many sessions messages are added to one of.
+        #[arg(long, default_value_t = 10_000)]
+        largest: usize,
+        /// How many messages are added at each number of sessions.
+        #[arg(long, default_value_t = 50)]
+        adds: usize,
+        /// Where the program on sqlx is.
+        #[arg(long, default_value = "peers/ait42-sqlx")]
+        peer: PathBuf,
+    },
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -52,5 +71,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     match bench {
         Bench::Views { messages, samples } => Ok(views::run(messages, samples, seed)?),
         Bench::Import { records, samples, runs } => import::run(records, &samples, runs, seed),
+        Bench::Ait42 { sessions, rounds, largest, adds, peer } => {
+            ait42::run(sessions, rounds, largest, adds, &peer, seed)
+        }
     }
 }

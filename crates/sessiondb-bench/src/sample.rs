@@ -16,7 +16,7 @@ impl Random {
 }
 
 /// The times of one thing that was done many times.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Times(Vec<Duration>);
 
 impl Times {
@@ -26,6 +26,11 @@ impl Times {
         let done = work();
         self.0.push(start.elapsed());
         done
+    }
+
+    /// A time that was measured elsewhere.
+    pub fn push(&mut self, time: Duration) {
+        self.0.push(time);
     }
 
     /// The time that so many of a hundred did not exceed, in microseconds.

@@ -1,0 +1,3 @@
+pub mod connection;
+
+pub use connection::DbPool;
