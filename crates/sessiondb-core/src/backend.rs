@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     CheckReport, Commit, Document, DocumentFilter, DocumentPage, Lineage, MessagePage, Parts, PartsPage,
-    Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, ViewChange, Window,
+    Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, SessionParts, ViewChange, Window,
 };
 
 /// The contract between a storage engine and the rest of SessionDB. Callers use [`Store`](crate::Store), which checks
@@ -38,6 +38,10 @@ pub trait Backend: Send + Sync {
     /// A page of the sessions that match, each with parts of it, all as they were at one moment. The page ends where
     /// [`parts::fitting`](crate::parts::fitting) says.
     async fn session_list_parts(&self, filter: &SessionFilter, parts: &Parts) -> Result<PartsPage>;
+
+    /// The sessions under these keys, each with parts of it, all as they were at one moment; `None` for a key under which
+    /// there is none. The answer is of as many of the first keys as [`parts::fitting`](crate::parts::fitting) says.
+    async fn session_parts(&self, keys: &[SessionKey], parts: &Parts) -> Result<Vec<Option<SessionParts>>>;
 
     /// A part of a session's history; `None` if there is no such session.
     async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>>;

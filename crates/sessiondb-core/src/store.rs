@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, MessagePage, NewMessage,
     Opening, Parts, PartsPage, Receipt, Result, Scope, Session, SessionFilter, SessionKey, SessionPage,
-    SessionParts, Window, Write, commit,
+    SessionParts, Window, Write, commit, window::validate_limit,
 };
 
 /// A handle to a store. It is cheap to clone; all clones are the same store.
@@ -133,12 +133,29 @@ impl Store {
     /// # Errors
     /// As [`session`](Store::session).
     pub async fn session_parts(&self, key: &SessionKey, parts: &Parts) -> Result<Option<SessionParts>> {
-        self.admit(key)?;
-        let mut filter = SessionFilter { limit: 1, ..SessionFilter::default() };
-        for (part, is) in filter.key_parts_mut().into_iter().zip(key.parts()) {
-            *part = Some(is.to_owned());
+        Ok(self.session_parts_of(std::slice::from_ref(key), parts).await?.pop().flatten())
+    }
+
+    /// The sessions under these keys with their documents and messages as asked for, in the order of the keys: all in one
+    /// read, as they were at one moment. `None` stands for a key under which there is no session.
+    ///
+    /// The answer is of the first keys: of all, or of as many as together have at most
+    /// [`PARTS_MAX`](crate::limits::PARTS_MAX) messages or documents, and at least of one. Ask again for the others.
+    ///
+    /// # Errors
+    /// As [`session`](Store::session); [`Error::Invalid`] for more than [`PAGE_MAX`](crate::limits::PAGE_MAX) keys.
+    pub async fn session_parts_of(
+        &self,
+        keys: &[SessionKey],
+        parts: &Parts,
+    ) -> Result<Vec<Option<SessionParts>>> {
+        keys.iter().try_for_each(|key| self.admit(key))?;
+        parts.validate()?;
+        if keys.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(self.session_list_parts(&filter, parts).await?.sessions.pop())
+        validate_limit(keys.len())?;
+        self.backend.session_parts(keys, parts).await
     }
 
     /// The filter narrowed to the scope; `None` if nothing can be in both.

@@ -13,7 +13,8 @@ use async_trait::async_trait;
 use sessiondb::{
     Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Json, Lineage,
     MemoryBackend, MessagePage, NewDocument, Parts, PartsPage, Receipt, Restore, RestoredSession,
-    RestoredState, Result, Session, SessionFilter, SessionKey, SessionPage, Store, ViewChange, Window, Write,
+    RestoredState, Result, Session, SessionFilter, SessionKey, SessionPage, SessionParts, Store, ViewChange,
+    Window, Write,
 };
 
 use crate::{
@@ -188,6 +189,10 @@ impl Backend for Overlay {
     }
 
     async fn session_list_parts(&self, _: &SessionFilter, _: &Parts) -> Result<PartsPage> {
+        Err(no_part())
+    }
+
+    async fn session_parts(&self, _: &[SessionKey], _: &Parts) -> Result<Vec<Option<SessionParts>>> {
         Err(no_part())
     }
 

@@ -51,7 +51,8 @@ use futures_channel::oneshot;
 use rusqlite::Connection;
 use sessiondb_core::{
     Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage, MessagePage, Parts,
-    PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, ViewChange, Window,
+    PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, SessionParts, ViewChange,
+    Window,
 };
 
 pub use migrate::SCHEMA_VERSION;
@@ -155,6 +156,11 @@ impl Backend for SqliteBackend {
     async fn session_list_parts(&self, filter: &SessionFilter, parts: &Parts) -> Result<PartsPage> {
         let (filter, parts) = (filter.clone(), parts.clone());
         self.read(move |conn| parts::session_list_parts(conn, &filter, &parts)).await
+    }
+
+    async fn session_parts(&self, keys: &[SessionKey], parts: &Parts) -> Result<Vec<Option<SessionParts>>> {
+        let (keys, parts) = (keys.to_vec(), parts.clone());
+        self.read(move |conn| parts::session_parts(conn, &keys, &parts)).await
     }
 
     async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>> {

@@ -315,6 +315,7 @@ mod tests {
         add("document", &document_sql());
         add("documents of a collection", &document_list_sql(true));
         add("documents of a session", &document_list_sql(false));
+        add("sessions by their keys", &parts::sessions_sql());
         add("documents of a page of sessions", &parts::documents_sql());
         add("messages of a page of sessions", &parts::messages_sql());
         add("replay", "SELECT digest FROM commits WHERE commit_id = ?1 AND session_id = ?2");

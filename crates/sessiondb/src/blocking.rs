@@ -96,6 +96,10 @@ impl Store {
         block_on(self.inner.session_parts(key, parts))
     }
 
+    pub fn session_parts_of(&self, keys: &[SessionKey], parts: &Parts) -> Result<Vec<Option<SessionParts>>> {
+        block_on(self.inner.session_parts_of(keys, parts))
+    }
+
     pub fn session_delete(&self, key: &SessionKey) -> Result<bool> {
         block_on(self.inner.session_delete(key))
     }

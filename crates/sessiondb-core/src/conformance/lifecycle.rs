@@ -77,6 +77,7 @@ pub async fn a_closed_store_says_so(store: Store) {
             handle.session_list_parts(&SessionFilter::default(), &Parts::default()).await,
             Err(Error::Closed)
         );
+        assert_eq!(handle.session_parts(&key("ann"), &Parts::default()).await, Err(Error::Closed));
         assert_eq!(handle.message_window(&key("ann"), Window::last(1)).await, Err(Error::Closed));
         assert_eq!(handle.document(&key("ann"), "notes", "1").await, Err(Error::Closed));
         assert_eq!(handle.document_list(&key("ann"), &DocumentFilter::default()).await, Err(Error::Closed));

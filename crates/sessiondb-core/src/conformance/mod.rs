@@ -218,6 +218,7 @@ macro_rules! conformance_promises {
             parts:
                 parts_are_what_is_read_one_by_one
                 parts_of_one_session_are_read
+                parts_of_many_keys_are_read
                 pages_with_parts_are_bounded_in_messages
                 pages_with_parts_are_bounded_in_documents
                 parts_stay_inside_the_scope

@@ -103,6 +103,35 @@ pub async fn parts_of_one_session_are_read(store: Store) {
     assert_eq!(store.message_window(&key("both"), Window::last(1)).await, Err(not_found("both")));
 }
 
+/// Many sessions' parts by their keys: in the order of the keys, `None` where there is no session, also for a key that is
+/// asked for twice.
+pub async fn parts_of_many_keys_are_read(store: Store) {
+    furnish(&store).await;
+    let parts = Parts::documents(["state", "notes"]).with_messages();
+    let peers = ["forked", "absent", "bare", "both", "bare", "written", "bar", "spoken"];
+    let keys = peers.map(key);
+    let read = store.session_parts_of(&keys, &parts).await.unwrap();
+    assert_eq!(read.len(), peers.len());
+    for (read, peer) in read.into_iter().zip(peers) {
+        let expected = match peer {
+            "absent" | "bar" => None,
+            peer => Some(one_by_one(&store, peer, &parts).await),
+        };
+        assert_eq!(read, expected, "{peer}");
+    }
+    assert_eq!(store.session_parts_of(&[key("absent")], &parts).await, Ok(vec![None]));
+    assert_eq!(store.session_parts_of(&[], &parts).await, Ok(vec![]));
+    let most: Vec<_> = (0..limits::PAGE_MAX).map(|n| key(&n.to_string())).collect();
+    assert_eq!(store.session_parts_of(&most, &parts).await.unwrap().len(), limits::PAGE_MAX);
+    let too_many: Vec<_> = (0..=limits::PAGE_MAX).map(|n| key(&n.to_string())).collect();
+    assert!(matches!(store.session_parts_of(&too_many, &parts).await, Err(Error::Invalid(_))));
+    let scoped =
+        store.scoped(Scope::agent("main").narrow("cli").narrow("").narrow("dm").narrow("bare")).unwrap();
+    assert_eq!(scoped.session_parts_of(&[key("bare")], &parts).await.unwrap().len(), 1);
+    let refused = scoped.session_parts_of(&[key("bare"), key("both")], &parts).await;
+    assert!(matches!(refused, Err(Error::OutOfScope { .. })), "{refused:?}");
+}
+
 /// A page ends before the session with which it would have more messages than a page may; a session that has more alone
 /// comes alone, with the first of them.
 pub async fn pages_with_parts_are_bounded_in_messages(store: Store) {
@@ -136,6 +165,25 @@ pub async fn pages_with_parts_are_bounded_in_messages(store: Store) {
             vec![of("d", 1, false)],
             vec![of("e", max, true)],
             vec![of("f", 0, false)],
+        ]
+    );
+    // By their keys the same: the answer is of the first keys, as many as fit.
+    let asked: Vec<_> = ["a", "none", "b", "c", "none", "d", "e", "none", "f"].map(key).into();
+    let mut answers = Vec::new();
+    let mut rest = &asked[..];
+    while !rest.is_empty() {
+        let read = store.session_parts_of(rest, &parts).await.unwrap();
+        let told = |s: &SessionParts| (s.session.key.peer_id.clone(), s.messages.len(), s.more_messages);
+        answers.push(read.iter().map(|read| read.as_ref().map(told)).collect::<Vec<_>>());
+        rest = &rest[read.len()..];
+    }
+    assert_eq!(
+        answers,
+        [
+            vec![Some(of("a", 1, false)), None, Some(of("b", max - 2, false)), Some(of("c", 1, false)), None],
+            vec![Some(of("d", 1, false))],
+            vec![Some(of("e", max, true))],
+            vec![None, Some(of("f", 0, false))],
         ]
     );
     // Without messages nothing bounds the page.

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::{
     Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Json, Lineage, MemoryBackend,
-    MessagePage, Parts, PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, Store,
-    ViewChange, Window, Write, limits,
+    MessagePage, Parts, PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage,
+    SessionParts, Store, ViewChange, Window, Write, limits,
 };
 
 fn fresh() -> (Store, ()) {
@@ -115,6 +115,10 @@ impl Backend for Faulty {
 
     async fn session_list_parts(&self, filter: &SessionFilter, parts: &Parts) -> Result<PartsPage> {
         self.0.session_list_parts(filter, parts).await
+    }
+
+    async fn session_parts(&self, keys: &[SessionKey], parts: &Parts) -> Result<Vec<Option<SessionParts>>> {
+        self.0.session_parts(keys, parts).await
     }
 
     async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>> {

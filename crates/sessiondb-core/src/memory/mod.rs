@@ -119,21 +119,20 @@ impl Backend for MemoryBackend {
     async fn session_list_parts(&self, filter: &SessionFilter, wanted: &Parts) -> Result<PartsPage> {
         self.with(|state| {
             let SessionPage { sessions, mut next } = state.list(filter);
-            let mut sessions: Vec<SessionParts> =
-                sessions.into_iter().map(|session| state.parts(session, wanted)).collect();
-            let sizes = sessions.iter().map(|s| (s.documents.len() as u64, s.messages.len() as u64));
-            let fitting = parts::fitting(sizes);
-            if fitting < sessions.len() {
-                sessions.truncate(fitting);
+            let listed = sessions.len();
+            let sessions = state.parts_of(sessions.into_iter().map(Some).collect(), wanted);
+            let sessions: Vec<SessionParts> = sessions.into_iter().flatten().collect();
+            if sessions.len() < listed {
                 next = sessions.last().map(|last| Cursor::after(&last.session, filter.order));
             }
-            for session in &mut sessions {
-                session.more_documents = session.documents.len() > limits::PARTS_MAX;
-                session.documents.truncate(limits::PARTS_MAX);
-                session.more_messages = session.messages.len() > limits::PARTS_MAX;
-                session.messages.truncate(limits::PARTS_MAX);
-            }
             Ok(PartsPage { sessions, next })
+        })
+    }
+
+    async fn session_parts(&self, keys: &[SessionKey], wanted: &Parts) -> Result<Vec<Option<SessionParts>>> {
+        self.with(|state| {
+            let session = |key| state.sessions.get(key).map(|entry| entry.session.clone());
+            Ok(state.parts_of(keys.iter().map(session).collect(), wanted))
         })
     }
 
@@ -270,6 +269,21 @@ impl State {
         sessions.truncate(filter.limit);
         let next = sessions.last().filter(|_| more).map(|last| Cursor::after(last, filter.order));
         SessionPage { sessions: sessions.into_iter().cloned().collect(), next }
+    }
+
+    /// As many of these as fit into a page, with the parts asked for.
+    fn parts_of(&self, sessions: Vec<Option<Session>>, wanted: &Parts) -> Vec<Option<SessionParts>> {
+        let mut sessions: Vec<Option<SessionParts>> =
+            sessions.into_iter().map(|session| session.map(|session| self.parts(session, wanted))).collect();
+        let size = |s: &SessionParts| (s.documents.len() as u64, s.messages.len() as u64);
+        sessions.truncate(parts::fitting(sessions.iter().map(|s| s.as_ref().map_or((0, 0), size))));
+        for session in sessions.iter_mut().flatten() {
+            session.more_documents = session.documents.len() > limits::PARTS_MAX;
+            session.documents.truncate(limits::PARTS_MAX);
+            session.more_messages = session.messages.len() > limits::PARTS_MAX;
+            session.messages.truncate(limits::PARTS_MAX);
+        }
+        sessions
     }
 
     /// A session with all of the parts asked for.

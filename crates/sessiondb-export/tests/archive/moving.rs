@@ -8,7 +8,7 @@ use pollster::block_on;
 use sessiondb::{
     Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage, MemoryBackend,
     MessagePage, NewMessage, Parts, PartsPage, Receipt, Result, Session, SessionFilter, SessionKey,
-    SessionPage, Store, ViewChange, Window, Write,
+    SessionPage, SessionParts, Store, ViewChange, Window, Write,
 };
 use sessiondb_export::{Choice, Exported, export, restore};
 
@@ -48,6 +48,10 @@ impl Backend for Busy {
 
     async fn session_list_parts(&self, filter: &SessionFilter, parts: &Parts) -> Result<PartsPage> {
         self.inner.session_list_parts(filter, parts).await
+    }
+
+    async fn session_parts(&self, keys: &[SessionKey], parts: &Parts) -> Result<Vec<Option<SessionParts>>> {
+        self.inner.session_parts(keys, parts).await
     }
 
     async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>> {

@@ -9,7 +9,8 @@ use std::sync::{
 use async_trait::async_trait;
 use sessiondb::{
     Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage, MessagePage, Parts,
-    PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, Store, ViewChange, Window,
+    PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, SessionParts, Store,
+    ViewChange, Window,
 };
 
 struct Dying {
@@ -45,6 +46,10 @@ impl Backend for Dying {
 
     async fn session_list_parts(&self, filter: &SessionFilter, parts: &Parts) -> Result<PartsPage> {
         self.store.session_list_parts(filter, parts).await
+    }
+
+    async fn session_parts(&self, keys: &[SessionKey], parts: &Parts) -> Result<Vec<Option<SessionParts>>> {
+        self.store.session_parts_of(keys, parts).await
     }
 
     async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>> {
