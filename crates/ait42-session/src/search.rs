@@ -94,6 +94,11 @@ impl Wanted {
         })
     }
 
+    /// The statuses it wants; none means any.
+    pub(crate) fn statuses(&self) -> Vec<String> {
+        self.statuses.clone()
+    }
+
     /// Whether it wants this session, of which neither outputs nor messages count.
     pub(crate) fn matches(&self, session: &WorktreeSession) -> bool {
         let any = |wanted: &[String], value: &String| wanted.is_empty() || wanted.contains(value);

@@ -1,13 +1,12 @@
 //! [`SqliteSessionRepository`]: coding sessions in a SessionDB store.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use chrono::TimeDelta;
 use serde_json::{Map, Value};
 use sessiondb::{
     Commit, Conflict, DocumentFilter, Error, Parts, SessionFilter, SessionKey, SessionOrder, SessionParts,
-    Store, Time, Window, limits, time,
+    Store, Window, limits, time,
 };
 
 use crate::{
@@ -306,7 +305,7 @@ impl SqliteSessionRepository {
     /// [`RepositoryError::Database`] if one cannot be read.
     #[expect(dead_code, reason = "moving from files and to them reads sessions with all of their members")]
     pub(crate) async fn stored_all(&self, workspace: &str) -> Result<Vec<Stored>, RepositoryError> {
-        self.read_list(in_workspace(workspace), &whole(), Others::Read, |_| true).await
+        self.read_list(in_workspace(workspace), &whole(), Others::Read).await
     }
 
     async fn read(
@@ -321,18 +320,17 @@ impl SqliteSessionRepository {
         }
     }
 
-    /// The sessions of this list whose keys are wanted, with these parts: a fixed number of statements a page.
+    /// The sessions of this list with these parts: a fixed number of statements a page.
     async fn read_list(
         &self,
         mut filter: SessionFilter,
         parts: &Parts,
         others: Others,
-        wanted: impl Fn(&SessionKey) -> bool + Send,
     ) -> Result<Vec<Stored>, RepositoryError> {
         let mut all = Vec::new();
         loop {
             let page = self.pool().session_list_parts(&filter, parts).await?;
-            for session in page.sessions.into_iter().filter(|session| wanted(&session.session.key)) {
+            for session in page.sessions {
                 // One that was deleted while the rest of it was read is not there any more.
                 all.extend(self.read_on(session, parts, others).await?);
             }
@@ -400,31 +398,30 @@ impl SqliteSessionRepository {
 
     /// The sessions of a workspace that match, without their outputs and messages.
     async fn light(&self, workspace: &str, wanted: &Wanted) -> Result<Vec<Stored>, RepositoryError> {
-        let parts = Parts::documents([INSTANCES]);
-        let mut found = self.read_list(in_workspace(workspace), &parts, Others::Skip, |_| true).await?;
+        let filter = SessionFilter { statuses: wanted.statuses(), ..in_workspace(workspace) };
+        let mut found = self.read_list(filter, &Parts::documents([INSTANCES]), Others::Skip).await?;
         found.retain(|stored| wanted.matches(&stored.record.session));
         Ok(found)
     }
 
-    /// The sessions of a workspace that match, whole. First it is found which those are; then they are read together,
-    /// in the stretch of the list in which they all lie.
+    /// The sessions of a workspace that match, whole. First it is found which those are, then those are read.
     async fn search(
         &self,
         workspace: &str,
         wanted: &Wanted,
     ) -> Result<Vec<WorktreeSession>, RepositoryError> {
         let found = self.light(workspace, wanted).await?;
-        let opened = found.iter().map(|stored| stored.opened_at);
-        let Some((first, last)) = opened.clone().min().zip(opened.max()) else { return Ok(Vec::new()) };
-        let ids: HashSet<String> = found.into_iter().map(|stored| stored.record.session.id).collect();
-        let step = TimeDelta::microseconds(1);
-        let bound = |time: Option<Time>| time.filter(|time| time::validate(*time).is_ok());
-        let filter = SessionFilter {
-            created_after: bound(first.checked_sub_signed(step)),
-            created_before: bound(last.checked_add_signed(step)),
-            ..in_workspace(workspace)
-        };
-        let read = self.read_list(filter, &whole(), Others::Skip, |key| ids.contains(&key.peer_id)).await?;
+        let keys = found.iter().map(|stored| session_key(workspace, &stored.record.session.id));
+        let keys: Vec<SessionKey> = keys.collect();
+        let (mut read, mut rest) = (Vec::with_capacity(keys.len()), keys.as_slice());
+        while !rest.is_empty() {
+            let some = rest.get(..limits::PAGE_MAX).unwrap_or(rest);
+            let answers = self.pool().session_parts_of(some, &whole()).await?;
+            rest = rest.get(answers.len()..).unwrap_or(&[]);
+            for session in answers.into_iter().flatten() {
+                read.extend(self.read_on(session, &whole(), Others::Skip).await?);
+            }
+        }
         let mut sessions = whole_sessions(read);
         // One may have been changed between the two.
         sessions.retain(|session| wanted.matches(session));
@@ -512,8 +509,11 @@ impl SessionRepository for SqliteSessionRepository {
     async fn create_session(&self, session: WorktreeSession) -> Result<WorktreeSession, RepositoryError> {
         validate(&session)?;
         let (workspace, id) = (session.workspace_hash.clone(), session.id.clone());
-        self.change(&workspace, &id, &Change::Create(Box::new(session)), &[]).await?;
-        self.get_session(&workspace, &id).await
+        let create = Change::Create(Box::new(session));
+        self.change(&workspace, &id, &create, &[]).await?;
+        // What was created, also if somebody has changed or deleted it since.
+        let created = create.apply(&id, None, "")?;
+        created.map(|record| record.session).ok_or_else(|| RepositoryError::NotFound(shown(&id)))
     }
 
     async fn update_session(&self, session: WorktreeSession) -> Result<WorktreeSession, RepositoryError> {
@@ -536,7 +536,7 @@ impl SessionRepository for SqliteSessionRepository {
             return Ok(Vec::new());
         }
         let filter = in_workspace(workspace_hash);
-        Ok(whole_sessions(self.read_list(filter, &whole(), Others::Skip, |_| true).await?))
+        Ok(whole_sessions(self.read_list(filter, &whole(), Others::Skip).await?))
     }
 
     async fn delete_session(&self, workspace_hash: &str, session_id: &str) -> Result<(), RepositoryError> {

@@ -11,7 +11,7 @@ use ait42_session::{
     sessiondb::{
         Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Json, Lineage, MemoryBackend,
         MessagePage, NewDocument, NewMessage, Parts, PartsPage, Receipt, Result, Session, SessionFilter,
-        SessionKey, SessionPage, Store, ViewChange, Window, Write, limits,
+        SessionKey, SessionPage, SessionParts, Store, ViewChange, Window, Write, limits,
     },
 };
 use async_trait::async_trait;
@@ -67,6 +67,13 @@ impl Backend for Counting {
         self.gave(page.sessions.iter().map(|one| one.documents.len() + one.messages.len()).sum());
         self.let_another_write().await;
         Ok(page)
+    }
+
+    async fn session_parts(&self, keys: &[SessionKey], parts: &Parts) -> Result<Vec<Option<SessionParts>>> {
+        let answers = self.asked().session_parts(keys, parts).await?;
+        self.gave(answers.iter().flatten().map(|one| one.documents.len() + one.messages.len()).sum());
+        self.let_another_write().await;
+        Ok(answers)
     }
 
     async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>> {
