@@ -183,7 +183,7 @@ pub(crate) fn chat_message(key: &SessionKey, message: Message) -> Result<ChatMes
         id: message_id.ok_or_else(|| missing("message_id"))?,
         session_id: key.peer_id.clone(),
         role,
-        content: read(key, name, &content)?,
+        content: content.into_text().map_err(|error| undecodable(key, name(), error))?,
         timestamp: members.timestamp.into_owned(),
         instance_id: members.instance_id,
     })

@@ -93,6 +93,20 @@ impl Json {
         serde_json::from_str(&self.0).map_err(|e| Error::Invalid(format!("JSON of another shape: {e}")))
     }
 
+    /// The text that a JSON string says. Without escapes in it, it is not copied.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it is no string, or one with a lone surrogate.
+    pub fn into_text(self) -> Result<String> {
+        let mut text = self.0.into_string();
+        if text.len() >= 2 && text.starts_with('"') && text.ends_with('"') && !text.contains('\\') {
+            text.truncate(text.len() - 1);
+            text.remove(0);
+            return Ok(text);
+        }
+        serde_json::from_str(&text).map_err(|e| Error::Invalid(format!("JSON of another shape: {e}")))
+    }
+
     /// Whether this is an object (`{…}`).
     pub fn is_object(&self) -> bool {
         self.0.trim_ascii_start().starts_with('{')
@@ -225,6 +239,19 @@ mod tests {
             assert!(error.to_string().contains(&format!("nested {depth} deep")), "{error}");
         }
         assert!(serde_json::from_str::<Json>(&nested(100_000)).is_err());
+    }
+
+    #[test]
+    fn the_text_of_a_string_is_what_serde_json_reads() {
+        let strings =
+            [r#""""#, r#""a""#, "\"é 中 🦀\"", r#""a\"b""#, r#""\\""#, r#""\u0041\n""#, r#""ends with \"""#];
+        for json in strings {
+            let json = Json::parse(json).unwrap();
+            assert_eq!(json.clone().into_text(), json.read::<String>(), "{json}");
+        }
+        for json in ["1", "null", "[\"a\"]", r#"{"a":"b"}"#, r#""\ud800""#] {
+            assert!(Json::parse(json).unwrap().into_text().is_err(), "{json}");
+        }
     }
 
     #[test]

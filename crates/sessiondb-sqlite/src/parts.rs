@@ -130,13 +130,14 @@ fn messages(conn: &Connection, sessions: &[Option<Session>]) -> Read<Vec<Vec<Mes
     let mut messages: Vec<Vec<Message>> = sessions.iter().map(room).collect();
     let spans = sessions.iter().enumerate().flat_map(|(place, session)| {
         let stretches = session.as_ref().map(|session| window::stretches(&session.view));
-        stretches.into_iter().flatten().map(move |s| (place, s.log, s.first, s.last))
+        stretches.into_iter().flatten().map(move |s| (place, (s.log, s.first, s.last)))
     });
-    let spans: Vec<(usize, i64, i64, i64)> = spans.collect();
+    let (mut of_spans, spans): (Vec<usize>, Vec<(i64, i64, i64)>) = spans.unzip();
     let mut statement = conn.prepare_cached(&messages_sql())?;
     let mut rows = statement.query(params![text(&spans)?, PARTS_MAX as i64 + 1])?;
     while let Some(row) = rows.next()? {
-        place(&mut messages, row.get(12)?)?.push(row::message(row)?);
+        let of = *place(&mut of_spans, row.get(12)?)?;
+        place(&mut messages, of as i64)?.push(row::message(row)?);
     }
     // Only a single session may have more than fit. That several do would mean that their counts are wrong.
     if sessions.len() > 1 && messages.iter().map(Vec::len).sum::<usize>() > PARTS_MAX {
@@ -150,9 +151,9 @@ fn messages(conn: &Connection, sessions: &[Option<Session>]) -> Read<Vec<Vec<Mes
 pub(crate) fn messages_sql() -> String {
     let columns = qualified(MESSAGE_COLUMNS, "m");
     format!(
-        "SELECT {columns}, json_extract(s.value, '$[0]') FROM json_each(?1) AS s CROSS JOIN messages AS m \
-         WHERE m.session_id = json_extract(s.value, '$[1]') \
-           AND m.seq BETWEEN json_extract(s.value, '$[2]') AND json_extract(s.value, '$[3]') LIMIT ?2"
+        "SELECT {columns}, s.key FROM json_each(?1) AS s CROSS JOIN messages AS m \
+         WHERE m.session_id = json_extract(s.value, '$[0]') \
+           AND m.seq BETWEEN json_extract(s.value, '$[1]') AND json_extract(s.value, '$[2]') LIMIT ?2"
     )
 }
 
