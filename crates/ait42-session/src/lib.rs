@@ -41,6 +41,9 @@
 //! store and can do more. For people who read the file with any SQLite shell it has the views `ait42_workspaces`,
 //! `ait42_sessions`, `ait42_instances` and `ait42_chat_messages`, with the columns of AIT42's own schema.
 //!
+//! [`migration`] takes over what AIT42 has in its files, and goes back if one likes. [`JsonSessionRepository`] keeps sessions
+//! in those files, and [`DualWrite`] in both places at once, of which one is the truth.
+//!
 //! # What is decided
 //!
 //! - A session's id is unique in its workspace, a message's and an instance's in their session. The verbs without a
@@ -62,6 +65,7 @@
 //! - What is stored and cannot be read is an error that names it; nothing is skipped or replaced by a default.
 
 pub mod db;
+pub mod migration;
 pub mod models;
 pub mod repository;
 
@@ -78,7 +82,10 @@ mod writes;
 pub use chrono;
 pub use db::DbPool;
 pub use models::{ChatMessage, InstanceSummary, WorktreeInstance, WorktreeSession, WorktreeSummary};
-pub use repository::{RepositoryError, SessionFilters, SessionRepository, SqliteSessionRepository};
+pub use repository::{
+    DualWrite, JsonSessionRepository, RepositoryError, SessionFilters, SessionRepository,
+    SqliteSessionRepository,
+};
 pub use search::{SummaryOrder, SummaryQuery, SummarySort};
 /// The store underneath.
 pub use sessiondb;

@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     command::{
-        append, check, compact, completions, export, fork, import, ls, new, optimize, patch, pop, repair,
-        reset, rewind, rm, show, stats, uncompact, undo,
+        ait42, append, check, compact, completions, export, fork, import, ls, new, optimize, patch, pop,
+        repair, reset, rewind, rm, show, stats, uncompact, undo,
     },
     exit::{Exit, Failure},
 };
@@ -45,6 +45,7 @@ pub enum Command {
     Import(import::Args),
     #[command(flatten)]
     Store(StoreCommand),
+    Ait42(ait42::Args),
     Completions(completions::Args),
 }
 

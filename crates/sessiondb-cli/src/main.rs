@@ -60,6 +60,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
     match cli.command {
         Command::Import(args) => command::import::run(args, cli.db.as_deref(), out),
+        Command::Ait42(args) => command::ait42::run(args, cli.db.as_deref(), out),
         Command::Completions(args) => command::completions::run(args, out),
         Command::Store(command) => run_on_store(command, cli.db.as_deref(), out),
     }

@@ -6,6 +6,8 @@ use crate::output::Output;
 
 const TEMPLATE: &str = "{wide_bar} {bytes}/{total_bytes}  {msg}  ETA {eta}";
 
+const FILES_TEMPLATE: &str = "{wide_bar} {pos}/{len} files  ETA {eta}";
+
 const SESSIONS_TEMPLATE: &str = "{wide_bar} {pos}/{len} sessions  ETA {eta}";
 
 /// How much of the files is read, and how many of them are done. Nothing is shown when quiet or without a terminal.
@@ -46,7 +48,16 @@ impl Progress {
         progress
     }
 
-    /// So many sessions are written, and of how many.
+    /// Nothing done yet of files that are counted; how many there are is said by [`written`](Progress::written).
+    pub fn of_files(out: &Output) -> Progress {
+        let progress = Progress::new(0, 0, out);
+        if let Ok(style) = ProgressStyle::with_template(FILES_TEMPLATE) {
+            progress.bar.set_style(style);
+        }
+        progress
+    }
+
+    /// So many sessions or files are done, and of how many.
     pub fn written(&self, done: u64, total: u64) {
         self.bar.set_length(total);
         self.bar.set_position(done);

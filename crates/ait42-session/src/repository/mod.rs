@@ -4,8 +4,12 @@ use async_trait::async_trait;
 
 use crate::models::{ChatMessage, WorktreeSession};
 
+pub mod dual;
+pub mod json;
 pub mod sqlite;
 
+pub use dual::DualWrite;
+pub use json::JsonSessionRepository;
 pub use sqlite::SqliteSessionRepository;
 
 /// A place where coding sessions are kept. All methods are async; a change has happened as a whole, and durably, when
@@ -112,4 +116,15 @@ pub enum RepositoryError {
     /// Something that should not happen: a stored session that cannot be understood, a file that cannot be written.
     #[error("Internal error: {0}")]
     Internal(String),
+}
+
+impl RepositoryError {
+    /// What it says, without which kind of error it is: for where that is said already.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            RepositoryError::Database(error) => error.to_string(),
+            RepositoryError::NotFound(what) => format!("{what} was not found"),
+            RepositoryError::Validation(reason) | RepositoryError::Internal(reason) => reason.clone(),
+        }
+    }
 }

@@ -191,7 +191,9 @@ impl SqliteSessionRepository {
                 Err(RepositoryError::Database(Error::Conflict { key, conflict })) => {
                     match (change, &conflict) {
                         (Change::Create(session), Conflict::Exists { .. }) => return Err(exists(session)),
-                        (_, Conflict::State { .. } | Conflict::MessageId { .. }) => {}
+                        // One of the commits beside is its caller's to decide anew.
+                        (_, Conflict::State { .. } | Conflict::MessageId { .. })
+                            if *key == session_key(workspace, id) => {}
                         _ => return Err(Error::Conflict { key, conflict }.into()),
                     }
                 }
@@ -274,7 +276,7 @@ impl SqliteSessionRepository {
     }
 
     /// The workspace of the one session of this id.
-    async fn workspace_of(&self, id: &str) -> Result<String, RepositoryError> {
+    pub(crate) async fn workspace_of(&self, id: &str) -> Result<String, RepositoryError> {
         validate_address("any", id)?;
         let filter = SessionFilter { peer_id: Some(id.into()), limit: 2, ..sessions() };
         let mut found = self.pool().session_list(&filter).await?.sessions;
@@ -303,7 +305,6 @@ impl SqliteSessionRepository {
     ///
     /// # Errors
     /// [`RepositoryError::Database`] if one cannot be read.
-    #[expect(dead_code, reason = "moving from files and to them reads sessions with all of their members")]
     pub(crate) async fn stored_all(&self, workspace: &str) -> Result<Vec<Stored>, RepositoryError> {
         self.read_list(in_workspace(workspace), &whole(), Others::Read).await
     }
@@ -422,7 +423,7 @@ impl SqliteSessionRepository {
                 read.extend(self.read_on(session, &whole(), Others::Skip).await?);
             }
         }
-        let mut sessions = whole_sessions(read);
+        let mut sessions = newest_first(read);
         // One may have been changed between the two.
         sessions.retain(|session| wanted.matches(session));
         Ok(sessions)
@@ -483,8 +484,12 @@ fn whole() -> Parts {
 }
 
 /// These sessions by the moment of their last change, the last first; of the same moment, the greater id first.
-fn whole_sessions(stored: Vec<Stored>) -> Vec<WorktreeSession> {
-    let sessions = stored.into_iter().map(|stored| stored.record.session);
+fn newest_first(stored: Vec<Stored>) -> Vec<WorktreeSession> {
+    by_update(stored.into_iter().map(|stored| stored.record.session))
+}
+
+/// The same of any sessions.
+pub(crate) fn by_update(sessions: impl Iterator<Item = WorktreeSession>) -> Vec<WorktreeSession> {
     let mut sessions: Vec<_> = sessions.map(|session| (instant(&session.updated_at), session)).collect();
     sessions.sort_unstable_by(|(a, one), (b, other)| b.cmp(a).then_with(|| other.id.cmp(&one.id)));
     sessions.into_iter().map(|(_, session)| session).collect()
@@ -536,7 +541,7 @@ impl SessionRepository for SqliteSessionRepository {
             return Ok(Vec::new());
         }
         let filter = in_workspace(workspace_hash);
-        Ok(whole_sessions(self.read_list(filter, &whole(), Others::Skip).await?))
+        Ok(newest_first(self.read_list(filter, &whole(), Others::Skip).await?))
     }
 
     async fn delete_session(&self, workspace_hash: &str, session_id: &str) -> Result<(), RepositoryError> {

@@ -1,5 +1,6 @@
 //! The commands, one file each: what it takes, and what it does.
 
+pub mod ait42;
 pub mod append;
 pub mod archive;
 pub mod check;

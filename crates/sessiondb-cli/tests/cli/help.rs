@@ -29,6 +29,7 @@ fn help_of_every_command() {
         "repair",
         "rm",
         "check",
+        "ait42",
         "optimize",
         "completions",
     ] {

@@ -1,0 +1,108 @@
+//! What others do between two steps of a move is neither lost nor overlooked.
+
+use std::{
+    fs,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use ait42_session::{
+    SessionRepository as _, WorktreeSession,
+    migration::{Authority, OnConflict, cut_over, import},
+    sessiondb::{Commit, Json, MemoryBackend, NewMessage, SessionKey, Write},
+};
+use serde_json::json;
+
+use crate::{
+    engine::{Engine, Then, repository},
+    support::{Place, session, sessions},
+};
+
+/// Appends a message to a session, as another process would.
+fn said(id: &str) -> Commit {
+    let mut message = NewMessage::new("user", "meanwhile").message_id("meanwhile");
+    message.attributes = Some(Json::parse(r#"{"timestamp":"2025-03-01T00:00:00Z"}"#).unwrap());
+    Commit::new(SessionKey::new("ait42", "worktree", "abc", "session", id))
+        .write(Write::Append(vec![message]))
+}
+
+#[tokio::test]
+async fn what_is_said_while_a_file_is_imported_stays_and_is_seen() {
+    // In a session that changed in the file, in one that is gone from it, and in one that is only to be noted.
+    for (id, gone) in [("comp-0", false), ("comp-1", true), ("comp-2", false)] {
+        let inner = MemoryBackend::new();
+        let place = Place::with(repository(Arc::new(inner.clone())));
+        place.put("abc", &sessions(0..2));
+        place.import().await;
+        let mut known: WorktreeSession = serde_json::from_value(session(2)).unwrap();
+        known.workspace_hash = "abc".into();
+        place.store.create_session(known).await.unwrap();
+        let mut plain = session(2);
+        plain.as_object_mut().unwrap().remove("evaluation");
+        for instance in plain["instances"].as_array_mut().unwrap() {
+            instance
+                .as_object_mut()
+                .unwrap()
+                .retain(|name, _| name != "testsPassed" && name != "codeComplexity");
+        }
+        let mut file = sessions(0..2);
+        match id {
+            "comp-0" => file[0]["task"] = json!("theirs"),
+            "comp-1" => drop(file.remove(1)),
+            _ => file.push(plain),
+        }
+        place.put("abc", &file);
+        let others = Mutex::new(Some(vec![said(id)]));
+        let mut engine = Engine::new(inner);
+        engine.on_commit =
+            Box::new(move || others.lock().unwrap().take().map_or(Then::GoOn, Then::OthersFirst));
+        let store = repository(Arc::new(engine));
+        let report = import(&store, place.dir(), OnConflict::Keep, &mut |_| {}).await.unwrap();
+        let conflicts = &report.files[0].conflicts;
+        assert_eq!(conflicts.iter().map(|one| one.session.as_str()).collect::<Vec<_>>(), [id], "{report:?}");
+        assert_eq!(conflicts[0].reason.contains("not in the file any more"), gone);
+        let history = place.store.get_session("abc", id).await.unwrap().chat_history;
+        assert_eq!(history.last().unwrap().id, "meanwhile");
+    }
+}
+
+/// AIT42 takes no lock: it may write a file after that was compared, and before the authority moves.
+#[tokio::test]
+async fn a_file_that_is_written_while_the_authority_moves_keeps_it_from_moving() {
+    let mut refused = 0;
+    for reading in 1..=3 {
+        let inner = MemoryBackend::new();
+        let place = Place::with(repository(Arc::new(inner.clone())));
+        place.put("abc", &sessions(0..2));
+        place.put("def", &sessions(0..2));
+        let (path, text) = (place.path("abc"), json!([session(0)]).to_string());
+        let (readings, mut engine) = (AtomicUsize::new(0), Engine::new(inner));
+        engine.on_read = Box::new(move |filter, parts| {
+            let of_last = filter.account_id.as_deref() == Some("def") && parts.messages;
+            if of_last && readings.fetch_add(1, Ordering::SeqCst) + 1 == reading {
+                fs::write(&path, &text).unwrap();
+            }
+        });
+        let moved = cut_over(&repository(Arc::new(engine)), place.dir()).await;
+        let authority = place.dual().await.authority().await.unwrap();
+        match moved {
+            Ok(moved) if moved.changed => {
+                assert_eq!(authority, Authority::Store);
+                assert_eq!(place.differences().await, [""; 0], "written at reading {reading}");
+            }
+            // It was imported before, and is found by the comparison.
+            Ok(moved) => {
+                refused += 1;
+                assert_eq!((moved.comparison.differences.len(), authority), (1, Authority::Json));
+            }
+            Err(error) => {
+                refused += 1;
+                assert!(error.to_string().contains("abc.json was changed while it was compared"), "{error}");
+                assert_eq!(authority, Authority::Json);
+            }
+        }
+    }
+    assert_eq!(refused, 2);
+}
