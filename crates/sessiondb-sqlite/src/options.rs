@@ -90,8 +90,8 @@ pub(crate) const CHECKPOINT_PAGES: i32 = 4096;
 pub(crate) const CHECKPOINT_RETRY_PAGES: i32 = 1024;
 /// Page cache of the writer, in KiB. It holds the index pages that scattered appends touch.
 pub(crate) const WRITER_CACHE_KIB: i64 = 64 * 1024;
-/// Page cache of each reader, in KiB: SQLite's default.
-pub(crate) const READER_CACHE_KIB: i64 = 2 * 1024;
+/// Page cache of each reader, in KiB: a workspace of a thousand sessions, or the histories that a busy agent goes back to.
+pub(crate) const READER_CACHE_KIB: i64 = 8 * 1024;
 /// Connections that read at the same time.
 pub(crate) const READERS_MAX: usize = 4;
 /// Most calls of `commit` in one transaction of the writer.
