@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::future;
 use serde_json::{Map, Value};
 use sessiondb::{
     Commit, Conflict, DocumentFilter, Error, Parts, SessionFilter, SessionKey, SessionOrder, SessionParts,
@@ -27,6 +28,9 @@ use crate::{
 /// How often a change is decided anew because another one came first, before it gives up as busy. Each time another
 /// change has come through.
 pub(crate) const ROUNDS_MAX: usize = 100;
+
+/// How many sessions are read at once: few enough that reading some and making models of others overlap.
+const PAGE: usize = 250;
 
 /// Coding sessions in a SessionDB store: what [`SessionRepository`] promises, and more.
 ///
@@ -321,23 +325,38 @@ impl SqliteSessionRepository {
         }
     }
 
-    /// The sessions of this list with these parts: a fixed number of statements a page.
+    /// The sessions of this list with these parts: a fixed number of statements a page. While a page is made into models,
+    /// the next one is read, which happens on a thread of the store's. So each session is of one moment, but not all of
+    /// them of the same.
     async fn read_list(
         &self,
         mut filter: SessionFilter,
         parts: &Parts,
         others: Others,
     ) -> Result<Vec<Stored>, RepositoryError> {
+        filter.limit = PAGE;
         let mut all = Vec::new();
+        let mut page = self.pool().session_list_parts(&filter, parts).await?;
         loop {
-            let page = self.pool().session_list_parts(&filter, parts).await?;
-            for session in page.sessions {
-                // One that was deleted while the rest of it was read is not there any more.
-                all.extend(self.read_on(session, parts, others).await?);
-            }
             filter.after = page.next;
-            if filter.after.is_none() {
-                return Ok(all);
+            let reading = async {
+                match filter.after {
+                    Some(_) => self.pool().session_list_parts(&filter, parts).await.map(Some),
+                    None => Ok(None),
+                }
+            };
+            let making = async {
+                for session in page.sessions {
+                    // One that was deleted while the rest of it was read is not there any more.
+                    all.extend(self.read_on(session, parts, others).await?);
+                }
+                Ok::<(), RepositoryError>(())
+            };
+            let (next, made) = future::join(reading, making).await;
+            made?;
+            match next? {
+                Some(next) => page = next,
+                None => return Ok(all),
             }
         }
     }
