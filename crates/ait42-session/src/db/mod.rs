@@ -1,5 +1,5 @@
 //! [`DbPool`]: the store underneath.
 
-mod connection;
+pub mod connection;
 
 pub use connection::DbPool;

@@ -1,9 +1,9 @@
 //! What a coding session is made of, in the names and types of AIT42's own files.
 
-mod instance;
+pub mod instance;
 pub mod legal;
-mod message;
-mod session;
+pub mod message;
+pub mod session;
 mod summary;
 
 pub use instance::WorktreeInstance;

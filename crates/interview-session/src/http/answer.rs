@@ -56,6 +56,11 @@ fn of_store(error: &sessiondb::Error) -> Response {
         Store::CannotOpen { .. } | Store::Stopped(_) | Store::Closed => {
             not_available("The store is not available; try again later")
         }
+        // Which session it is helps whoever has to mend it, and is no secret.
+        Store::Undecodable { row, .. } => {
+            tracing::error!(%error, "an interview session cannot be read");
+            detail(StatusCode::INTERNAL_SERVER_ERROR, format!("{row} cannot be read"))
+        }
         _ => {
             tracing::error!(%error, "a request for an interview session failed");
             detail(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")

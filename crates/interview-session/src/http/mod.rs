@@ -37,7 +37,7 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// and `revision`.
 ///
 /// The **body** of a `POST` is a JSON object, of the content type `application/json`, with `methodology`, `concept_id` and
-/// `concept_name`, each a string of more than white space. There may be a `config`, an object, and an `id`, a UUID: who
+/// `concept_name`, each a string of more than white space. There may be a `config`, an object, and an `id`, a UUID in lower case with hyphens: who
 /// chooses the id can send a request again whose answer was lost, since the second one is 409 and no second interview. Any
 /// other member is refused, so that nothing is lost in silence.
 ///
@@ -49,8 +49,8 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// **Errors** have the shape that clients of FastAPI know. What is wrong with a request is 422 with a list,
 /// `{"detail": [{"loc": ["body", "methodology"], "msg": "Field required", "type": "missing"}]}`, which names everything
 /// that is wrong; so is a body that is no JSON, or not said to be. All other errors have a text, `{"detail": "Session s1 not
-/// found"}`: 503 if the store is busy, full or not there, and 500 if it failed, without saying how. That goes to
-/// [`tracing`]. [`Error`] is such an answer too, for routes of your own.
+/// found"}`: 503 if the store is busy, full or not there, and 500 if it failed, which names a session that cannot be
+/// read but does not say how. That goes to [`tracing`]. [`Error`] is such an answer too, for routes of your own.
 ///
 /// Paths are taken as they are: with a slash at the end they are others, and not found.
 pub fn routes(repository: SessionRepository) -> Router {

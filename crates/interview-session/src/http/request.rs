@@ -92,9 +92,14 @@ fn config(members: &mut Map<String, Value>) -> Result<Config, Problem> {
 fn id(members: &mut Map<String, Value>) -> Result<Option<Uuid>, Problem> {
     match members.remove("id") {
         None => Ok(None),
-        Some(id) => match id.as_str().map(Uuid::try_parse) {
-            Some(Ok(id)) => Ok(Some(id)),
-            _ => Err(Problem::new(["body", "id"], "uuid_parsing", "Input should be a valid UUID")),
+        // In one form, so that an id is found under the text that was sent.
+        Some(id) => match id.as_str().and_then(|text| Some((text, Uuid::try_parse(text).ok()?))) {
+            Some((text, id)) if id.to_string() == text => Ok(Some(id)),
+            Some((_, id)) => {
+                let msg = format!("Input should be a UUID in lower case with hyphens: {id}");
+                Err(Problem::new(["body", "id"], "uuid_parsing", msg))
+            }
+            None => Err(Problem::new(["body", "id"], "uuid_parsing", "Input should be a valid UUID")),
         },
     }
 }
@@ -179,11 +184,17 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_brought_to_one_form() {
+    fn an_id_has_one_form() {
         let mut body = body();
-        body["id"] = json!("{67E55044-10B1-426F-9247-BB680E5FE0C8}");
+        let id = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+        for other in ["{67E55044-10B1-426F-9247-BB680E5FE0C8}", "67E55044-10B1-426F-9247-BB680E5FE0C8"] {
+            body["id"] = json!(other);
+            let problems = create(Some("application/json"), body.to_string().as_bytes()).unwrap_err();
+            assert!(problems[0].msg.contains(id), "{problems:?}");
+        }
+        body["id"] = json!(id);
         let (session, _) = create(Some("application/json"), body.to_string().as_bytes()).unwrap();
-        assert_eq!(session.id, "67e55044-10b1-426f-9247-bb680e5fe0c8");
+        assert_eq!(session.id, id);
     }
 
     #[test]

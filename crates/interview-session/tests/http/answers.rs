@@ -167,7 +167,9 @@ fn what_is_behind_a_failure_is_not_told() {
     server.sql().execute("UPDATE sessions SET metadata = '{}'", []).unwrap();
     for path in [&format!("/sessions/{ID}"), "/sessions"] {
         let answer = server.get(path);
-        assert_eq!((answer.status, answer.json()), (500, json!({"detail": "Internal Server Error"})));
+        // Which session it is, and not what is wrong with it.
+        let detail = format!("session interview:interview::session:{ID}, metadata cannot be read");
+        assert_eq!((answer.status, answer.json()), (500, json!({ "detail": detail })));
     }
     server.run(async { server.repository.sessiondb().await.unwrap().close().await }).unwrap();
     let closed = server.get("/sessions");
