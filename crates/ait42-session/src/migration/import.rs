@@ -313,6 +313,19 @@ impl Import<'_> {
         self.commit(&mut batch).await
     }
 
+    /// Whether the store has sessions that came from the file of this workspace.
+    ///
+    /// # Errors
+    /// As [`import`].
+    pub(crate) async fn has_any(&self, hash: &str) -> Result<bool, RepositoryError> {
+        for _ in 0..ROUNDS_MAX {
+            if let Some(found) = self.found(hash, None).await? {
+                return Ok(found.imported.values().any(|one| one.directory == self.directory.hash));
+            }
+        }
+        Err(too_busy(&format!("the look at workspace {hash}")))
+    }
+
     /// The document that says what was imported of a workspace's file, and its revision; 0 if there is none.
     async fn file_document(&self, hash: &str) -> Result<(Option<ImportedFile>, u64), RepositoryError> {
         let key = workspace_key(hash);
