@@ -186,10 +186,9 @@ pub(crate) async fn compare_all(
         });
         let compared = match (file.await?, stored) {
             (Ok(file), Ok(stored)) => {
-                let file = file.map(|file| {
+                if let Some(file) = &file {
                     digests.insert(hash.clone(), file.digest.clone());
-                    file
-                });
+                }
                 let none = || SessionFile { entries: Vec::new(), digest: None, blank: true };
                 let file = file.unwrap_or_else(none);
                 let by_id = stored.iter().map(|one| (one.record.session.id.as_str(), &one.record)).collect();
