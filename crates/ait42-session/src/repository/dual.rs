@@ -105,7 +105,8 @@ impl DualWrite {
     /// that is not the authority is found by [`compare`](crate::migration::compare).
     ///
     /// # Errors
-    /// [`RepositoryError::Database`]; [`RepositoryError::Internal`] if the files are the authority and cannot be read.
+    /// [`RepositoryError::Database`]; [`RepositoryError::Internal`] if the files are the authority and their directory cannot
+    /// be read.
     pub async fn status(&self) -> Result<Vec<Pending>, RepositoryError> {
         match self.authority().await? {
             Authority::Store => mirror::pending(self.repository.pool()).await,

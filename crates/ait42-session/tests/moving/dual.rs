@@ -282,3 +282,18 @@ async fn a_file_that_was_emptied_is_not_begun_anew_while_the_store_has_its_sessi
         assert_eq!((dual.status().await.unwrap(), place.differences().await), (vec![], vec![]));
     }
 }
+
+/// A file that cannot be read is behind, and keeps no other from being told of and imported.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_told_with_the_others() {
+    let (place, dual) = place(Authority::Json).await;
+    std::os::unix::fs::symlink("aaa.json", place.path("aaa")).unwrap();
+    place.put("new", &[session(1)]);
+    let status = dual.status().await.unwrap();
+    let hashes: Vec<_> = status.iter().map(|one| one.workspace_hash.as_str()).collect();
+    assert_eq!(hashes, ["aaa", "new"]);
+    assert!(status[0].error.as_deref().unwrap().contains("aaa.json"), "{status:?}");
+    let left = dual.replay().await.unwrap();
+    assert_eq!(left.iter().map(|one| one.workspace_hash.as_str()).collect::<Vec<_>>(), ["aaa"]);
+}

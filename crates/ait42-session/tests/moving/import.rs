@@ -2,7 +2,11 @@
 
 use std::fs;
 
-use ait42_session::{RepositoryError, SessionRepository as _, migration::OnConflict};
+use ait42_session::{
+    RepositoryError, SessionRepository as _,
+    migration::OnConflict,
+    sessiondb::{Commit, Json, SessionKey, Write},
+};
 use serde_json::{Value, json};
 
 use crate::support::{Place, counts, message, session, sessions, with};
@@ -320,4 +324,21 @@ async fn what_cannot_be_written_is_compared_as_refused() {
     let differences = place.differences().await;
     assert!(differences[0].contains("comp-1 in the file cannot be stored: "), "{differences:?}");
     assert!(differences[1].contains("comp-2 in the file cannot be stored: "), "{differences:?}");
+}
+
+/// What cannot be read in the store keeps its own workspace from being imported, and no other.
+#[tokio::test]
+async fn a_stored_session_that_cannot_be_read_keeps_no_other_workspace_from_being_imported() {
+    let place = Place::new().await;
+    place.put("abc", &sessions(0..2));
+    place.import().await;
+    let broken = Commit::new(SessionKey::new("ait42", "worktree", "abc", "session", "comp-0"))
+        .write(Write::SetMetadata(Json::parse("{}").unwrap()));
+    place.store.pool().commit_one(broken).await.unwrap();
+    place.put("abc", &sessions(0..3));
+    place.put("def", &sessions(0..2));
+    let report = place.import().await;
+    let unreadable = report.files[0].unreadable.as_deref().unwrap();
+    assert!(unreadable.contains("comp-0"), "{unreadable}");
+    assert_eq!((counts(&report.files[1]), report.is_clean()), ([2, 0, 0, 0], false));
 }
