@@ -86,6 +86,11 @@ fn files_are_imported_cut_over_and_rolled_back() {
     ");
     // AIT42 was not stopped.
     put(&place, "def", &[session("s3", "running")]);
+    insta::assert_snapshot!(said(&place, &["mirror"]), @r"
+    --- 1
+    def: HOME/.ait42/sessions/def.json is not what was last written there from the store: somebody else changed it; `sessiondb ait42 mirror --overwrite` keeps theirs beside it and writes the store's
+    files: 0 written, 1 behind
+    ");
     insta::assert_snapshot!(said(&place, &["rollback"]), @r#"
     def: s3.status: file "running", store "failed"
     --- 1
