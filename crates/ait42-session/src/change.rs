@@ -115,11 +115,8 @@ fn update(before: Record, session: &WorktreeSession) -> Result<Record, Repositor
     }
     chat_history.append(&mut new);
     instance_others.retain(|id, _| session.instances.iter().any(|instance| instance.instance_id == *id));
-    // When anything last changed does not go back, however old what the caller had read.
-    let updated_at = match instant(&session.updated_at) < instant(&old.updated_at) {
-        true => old.updated_at,
-        false => session.updated_at.clone(),
-    };
+    // However old what the caller had read.
+    let updated_at = later(&old.updated_at, &session.updated_at);
     let session = WorktreeSession {
         created_at: old.created_at,
         updated_at,
@@ -127,6 +124,12 @@ fn update(before: Record, session: &WorktreeSession) -> Result<Record, Repositor
         ..WorktreeSession { chat_history: Vec::new(), ..session.clone() }
     };
     Ok(whole(Record { session, others, instance_others, message_others }))
+}
+
+/// When a session was last changed, if it was now: that does not go back, whatever the clock does.
+pub(crate) fn later(before: &str, now: &str) -> String {
+    let ahead = instant(before) > instant(now);
+    (if ahead { before } else { now }).to_owned()
 }
 
 fn add_message(mut before: Record, message: &ChatMessage, now: &str) -> Result<Record, RepositoryError> {
@@ -138,7 +141,7 @@ fn add_message(mut before: Record, message: &ChatMessage, now: &str) -> Result<R
         None => {}
     }
     session.chat_history.push(message.clone());
-    session.updated_at = now.into();
+    session.updated_at = later(&session.updated_at, now);
     Ok(whole(before))
 }
 
@@ -154,7 +157,7 @@ fn set_instance_status(
         Some(instance) => instance.status = status.into(),
         None => return Err(no_instance(&session.id, instance_id)),
     }
-    session.updated_at = now.into();
+    session.updated_at = later(&session.updated_at, now);
     Ok(before)
 }
 
@@ -172,7 +175,7 @@ fn select_winner(
         instance.status = "archived".into();
     }
     session.winner_id = Some(winner);
-    session.updated_at = now.into();
+    session.updated_at = later(&session.updated_at, now);
     if let Some(evaluation) = evaluation {
         before.others.insert(EVALUATION.into(), evaluation.clone());
     }

@@ -121,7 +121,8 @@ pub(crate) fn session(row: &Session) -> Result<WorktreeSession, RepositoryError>
             return Err(undecodable(&row.key, "its metadata".into(), reason));
         }
     }
-    if row.head > members.updated_at_head {
+    // It does not go back, also if it was written ahead of the store's clock.
+    if row.head > members.updated_at_head && instant(&members.updated_at) <= Some(row.updated_at) {
         members.updated_at = time::to_text(row.updated_at).into();
     }
     let SessionKey { account_id, peer_id, .. } = &row.key;

@@ -8,13 +8,14 @@ use sessiondb::{
 
 use crate::{
     ChatMessage, RepositoryError, WorktreeInstance, WorktreeSession,
+    change::later,
     instant::instant,
     layout::{
         ACCESS, FAMILY, INSTANCES, InstanceMembers, LAST, MessageMembers, OUTPUTS, SessionMembers,
         UPDATED_AT_HEAD, WORKSPACE_FAMILY, object, session_key, workspace_key,
     },
     models::legal::{shown, validate},
-    read::Stored,
+    read::{self, Stored},
     record::Record,
 };
 
@@ -143,7 +144,7 @@ pub(crate) fn delete(key: SessionKey) -> Commit {
 /// Sets the status of an instance that the session has.
 ///
 /// # Errors
-/// [`RepositoryError::Database`] if the session's metadata cannot be changed.
+/// [`RepositoryError::Database`] if the session's metadata cannot be read or changed.
 pub(crate) fn set_instance_status(
     session: &Session,
     instance_id: i64,
@@ -152,7 +153,8 @@ pub(crate) fn set_instance_status(
 ) -> Result<Commit, RepositoryError> {
     let patch = Json::from_value(&json!({ "status": status }))?;
     let id = instance_id.to_string();
-    let updated = json!({ "updatedAt": time::to_text(now), UPDATED_AT_HEAD: session.head });
+    let updated_at = later(&read::session(session)?.updated_at, &time::to_text(now));
+    let updated = json!({ "updatedAt": updated_at, UPDATED_AT_HEAD: session.head });
     let metadata = session.metadata.merge_patch(&Json::from_value(&updated)?)?;
     let mut commit = Commit::new(session.key.clone())
         .expect(Expect::State(session.revision))

@@ -1,11 +1,13 @@
--- The sessions. What was last changed by a message that came after has the time of that message's commit.
+-- The sessions. What was last changed by a message that came after has the time of that message's commit, unless it was
+-- changed ahead of that.
 SELECT s.peer_id                                             AS id,
        s.account_id                                          AS workspace_hash,
        json_extract(s.metadata, '$.type')                    AS session_type,
        json_extract(s.metadata, '$.task')                    AS task,
        s.status                                              AS status,
        json_extract(s.metadata, '$.createdAt')               AS created_at,
-       CASE WHEN s.next_seq - 1 > json_extract(s.metadata, '$.updatedAtHead') THEN s.updated_at
+       CASE WHEN s.next_seq - 1 > json_extract(s.metadata, '$.updatedAtHead')
+             AND julianday(s.updated_at) >= julianday(json_extract(s.metadata, '$.updatedAt')) THEN s.updated_at
             ELSE json_extract(s.metadata, '$.updatedAt') END AS updated_at,
        json_extract(s.metadata, '$.completedAt')             AS completed_at,
        json_extract(s.metadata, '$.model')                   AS model,

@@ -8,6 +8,7 @@ use std::{
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use sessiondb::time;
 
 use crate::{
     RepositoryError, SqliteSessionRepository,
@@ -15,8 +16,8 @@ use crate::{
         files::{SessionFile, SessionFiles, on_thread},
         imported::{FILE, workspaces},
     },
-    models::legal::validate,
     record::{Record, short},
+    writes,
 };
 
 /// What came of comparing the files of a directory with the store.
@@ -164,7 +165,7 @@ pub async fn compare(
     Ok(compare_all(&files, repository).await?.0)
 }
 
-/// The comparison, and the digest of each file that was compared.
+/// The comparison, and the digest of each file that was compared: also of one that is not there, but could be.
 pub(crate) async fn compare_all(
     files: &SessionFiles,
     repository: &SqliteSessionRepository,
@@ -185,11 +186,16 @@ pub(crate) async fn compare_all(
         });
         let compared = match (file.await?, stored) {
             (Ok(file), Ok(stored)) => {
+                if let Some(file) = &file {
+                    digests.insert(hash.clone(), file.digest.clone());
+                }
                 let none = || SessionFile { entries: Vec::new(), digest: None, blank: true };
                 let file = file.unwrap_or_else(none);
-                digests.insert(hash.clone(), file.digest.clone());
                 let by_id = stored.iter().map(|one| (one.record.session.id.as_str(), &one.record)).collect();
-                let why_not = |record: &Record| validate(&record.session).err().map(|error| error.reason());
+                let why_not = |record: &Record| {
+                    let created = writes::commits(None, Some(record), time::now());
+                    created.err().map(|error| error.reason())
+                };
                 differences(&hash, &file, &by_id, why_not)?
             }
             (Err(error), _) => Comparison::of(&hash, Disagreement::FileUnreadable { reason: error.reason() }),

@@ -123,6 +123,17 @@ impl SessionFiles {
         builder.create(&self.dir).map_err(|error| cannot("make the directory", &self.dir, &error))
     }
 
+    /// What is in the directory; if it is not there, nothing.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Internal`] if it cannot be read.
+    pub(crate) fn list_if_any(&self) -> Result<Listing, RepositoryError> {
+        match fs::exists(&self.dir) {
+            Ok(false) => Ok(Listing::default()),
+            _ => self.list(),
+        }
+    }
+
     /// What is in the directory.
     ///
     /// # Errors
@@ -183,6 +194,20 @@ impl SessionFiles {
             readings += 1;
             thread::sleep(BETWEEN_READINGS);
         }
+    }
+
+    /// Whether there is nothing in a workspace's file, not even an empty list, or it is not there. One that is perhaps
+    /// about to be written is looked at a few times.
+    pub(crate) fn is_blank(&self, hash: &str) -> Result<bool, RepositoryError> {
+        for reading in 1..=READINGS_MAX {
+            match self.bytes(hash)? {
+                None => break,
+                Some(bytes) if !bytes.trim_ascii().is_empty() => return Ok(false),
+                Some(_) if reading < READINGS_MAX => thread::sleep(BETWEEN_READINGS),
+                Some(_) => {}
+            }
+        }
+        Ok(true)
     }
 
     /// The bytes of a workspace's file, if it is there.
@@ -247,11 +272,11 @@ impl SessionFiles {
     }
 
     /// Through a gate, so that those who rely on the authority, and may be many and one after the other, do not keep
-    /// the one who moves it waiting for ever.
+    /// the one who moves it waiting for ever. Their names do not end as those beside a file do, whatever it is called.
     fn lock_directory(&self, lock: impl Fn(&File) -> io::Result<()>) -> Result<Lock, RepositoryError> {
         let locked = lock_file(&self.dir.join(".sessiondb.gate")).and_then(|gate| {
             gate.lock()?;
-            let file = lock_file(&self.dir.join(".sessiondb.lock"))?;
+            let file = lock_file(&self.dir.join(".sessiondb.authority"))?;
             lock(&file)?;
             Ok(Lock { _file: file })
         });
@@ -304,6 +329,16 @@ impl SessionFile {
             Entry::Session(_) => None,
             Entry::Refused(refused) => Some(refused),
         })
+    }
+}
+
+impl Entry {
+    /// The id of the session, or of what cannot be taken for one.
+    pub(crate) fn id(&self) -> Option<&str> {
+        match self {
+            Entry::Session(record) => Some(&record.session.id),
+            Entry::Refused(refused) => refused.id.as_deref(),
+        }
     }
 }
 
@@ -562,6 +597,22 @@ mod tests {
         assert_eq!(files.keep_replaced("w", b"1").unwrap(), "w.json.replaced-1");
         assert_eq!(files.keep_replaced("w", b"2").unwrap(), "w.json.replaced-2");
         assert_eq!(fs::read(dir.path().join("w.json.replaced-1")).unwrap(), b"1");
+    }
+
+    /// Whoever changes a session holds the directory's lock and the file's: they must not be one.
+    #[test]
+    fn no_workspace_has_the_lock_of_the_directory() {
+        let (dir, files) = files();
+        drop(files.move_authority().unwrap());
+        for entry in fs::read_dir(dir.path()).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let of_a_file = name
+                .strip_prefix('.')
+                .and_then(|name| name.strip_suffix(".lock").or_else(|| name.strip_suffix(".tmp")));
+            assert_eq!(of_a_file.filter(|hash| is_file_name(hash)), None);
+        }
+        let _held = files.hold_authority().unwrap();
+        drop(files.lock("sessiondb").unwrap());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use serde::Serialize;
-use sessiondb::{Parts, SessionFilter};
+use sessiondb::{Error, Parts, SessionFilter};
 
 use crate::{
     RepositoryError, SqliteSessionRepository,
@@ -75,11 +75,16 @@ pub struct FileVerdict {
     pub conflicts: Vec<LeftOut>,
     /// The ids of sessions that only the store has and that never came from this file. They stay.
     pub own: Vec<String>,
-    /// Why nothing of it could be imported, if so.
+    /// Why nothing of it could be imported, if so: the file cannot be read, or what the store has of the workspace.
     pub unreadable: Option<String>,
 }
 
 impl FileVerdict {
+    fn unreadable(hash: &str, reason: String) -> FileVerdict {
+        let (workspace_hash, unreadable) = (hash.to_owned(), Some(reason));
+        FileVerdict { workspace_hash, unreadable, ..FileVerdict::default() }
+    }
+
     /// Whether the store has all that the file has.
     pub fn is_clean(&self) -> bool {
         self.refused.is_empty() && self.conflicts.is_empty() && self.unreadable.is_none()
@@ -159,6 +164,16 @@ impl Import<'_> {
     /// # Errors
     /// As [`import`].
     pub(crate) async fn file(&self, hash: &str) -> Result<FileVerdict, RepositoryError> {
+        match self.rounds(hash).await {
+            // What cannot be read in the store keeps no other workspace from being imported.
+            Err(RepositoryError::Database(error @ Error::Undecodable { .. })) => {
+                Ok(FileVerdict::unreadable(hash, error.to_string()))
+            }
+            done => done,
+        }
+    }
+
+    async fn rounds(&self, hash: &str) -> Result<FileVerdict, RepositoryError> {
         let mut outcomes = Outcomes::default();
         for _ in 0..ROUNDS_MAX {
             let Some(found) = self.found(hash, None).await? else { continue };
@@ -168,14 +183,7 @@ impl Import<'_> {
             });
             let given = match read.await? {
                 Ok(file) => Given::of(file),
-                Err(error) => {
-                    let unreadable = Some(error.reason());
-                    return Ok(FileVerdict {
-                        workspace_hash: hash.to_owned(),
-                        unreadable,
-                        ..FileVerdict::default()
-                    });
-                }
+                Err(error) => return Ok(FileVerdict::unreadable(hash, error.reason())),
             };
             if let Some(verdict) = self.round(hash, found, given, &mut outcomes).await? {
                 return Ok(verdict);
@@ -243,10 +251,13 @@ impl Import<'_> {
             let (digest, unreadable) = on_thread({
                 let (files, hash) = (self.files.clone(), hash.clone());
                 move || {
-                    let bytes = files.bytes(&hash)?;
-                    let unreadable =
-                        bytes.as_deref().and_then(|bytes| SessionFile::parse(&hash, bytes).err());
-                    Ok((bytes.as_deref().map(sha256), unreadable))
+                    Ok(match files.bytes(&hash) {
+                        Ok(bytes) => {
+                            let parsed = bytes.as_deref().map(|bytes| SessionFile::parse(&hash, bytes));
+                            (bytes.as_deref().map(sha256), parsed.and_then(Result::err))
+                        }
+                        Err(error) => (None, Some(error.reason())),
+                    })
                 }
             })
             .await?;
@@ -311,6 +322,19 @@ impl Import<'_> {
             batch.add(vec![file_commit(hash, &file, found.file.1)?]);
         }
         self.commit(&mut batch).await
+    }
+
+    /// Whether the store has sessions that came from the file of this workspace.
+    ///
+    /// # Errors
+    /// As [`import`].
+    pub(crate) async fn has_any(&self, hash: &str) -> Result<bool, RepositoryError> {
+        for _ in 0..ROUNDS_MAX {
+            if let Some(found) = self.found(hash, None).await? {
+                return Ok(found.imported.values().any(|one| one.directory == self.directory.hash));
+            }
+        }
+        Err(too_busy(&format!("the look at workspace {hash}")))
     }
 
     /// The document that says what was imported of a workspace's file, and its revision; 0 if there is none.

@@ -143,6 +143,10 @@ impl Mirror<'_> {
 
     async fn try_write(&self, hash: &str, which: Which, noted: &mut u64) -> Result<bool, RepositoryError> {
         let (store, key) = (self.repository.pool(), workspace_key(hash));
+        if self.files.path(hash).is_err() && self.repository.stored_all(hash).await?.is_empty() {
+            // What no file can be called needs none.
+            return Ok(false);
+        }
         *noted = revision(store.document(&key, MIRROR, PENDING).await?.as_ref());
         if *noted == 0 && which == Which::Behind {
             // Somebody else wrote for us.

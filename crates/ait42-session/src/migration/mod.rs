@@ -56,7 +56,7 @@
 //! AIT42 itself takes no locks. While the files are the authority, a change that it makes between our reading and writing
 //! of a file is lost, as it is between two of its own; while the store is, it must not run.
 //!
-//! In the directory lie hidden files for the locks (`.{hash}.lock`, `.sessiondb.lock`, `.sessiondb.gate`), which may stay.
+//! In the directory lie hidden files for the locks (`.{hash}.lock`, `.sessiondb.authority`, `.sessiondb.gate`), which may stay.
 //! What touches files waits on threads of its own, never on those of the caller's runtime.
 
 mod batch;

@@ -260,10 +260,13 @@ fn put(
     digest: String,
     (changes_max, bytes_max): (usize, usize),
 ) -> Result<Step, RepositoryError> {
-    let known = before.as_ref().map(|before| &before.record.session);
+    let known = before.as_ref().map(|before| &before.record);
     let kept = known.map_or(0, |known| {
-        let pairs = known.chat_history.iter().zip(&record.session.chat_history);
-        pairs.take_while(|(old, new)| old == new).count()
+        let pairs = known.session.chat_history.iter().zip(&record.session.chat_history);
+        let same = |(old, new): &(&ChatMessage, &ChatMessage)| {
+            old == new && known.message_others.get(&old.id) == record.message_others.get(&new.id)
+        };
+        pairs.take_while(same).count()
     });
     let others =
         |map: Option<&Map<String, Value>>| map.map_or(0, |map| Value::Object(map.clone()).to_string().len());
@@ -275,7 +278,11 @@ fn put(
         first || (changes <= changes_max && bytes <= bytes_max)
     };
     let is_known = |instance: &WorktreeInstance| {
-        known.is_some_and(|known| known.instances.iter().any(|other| other == instance))
+        let id = &instance.instance_id;
+        known.is_some_and(|known| {
+            known.session.instances.contains(instance)
+                && known.instance_others.get(id) == record.instance_others.get(id)
+        })
     };
     let instances = record.session.instances.iter().take_while(|instance| {
         let others = others(record.instance_others.get(&instance.instance_id));

@@ -17,6 +17,7 @@ use crate::{
         imported::workspaces,
         mirror::{self, MIRROR, Mirror, Which},
     },
+    models::legal::shown,
     repository::{SessionFilters, SessionRepository, json::change_file},
 };
 
@@ -104,7 +105,8 @@ impl DualWrite {
     /// that is not the authority is found by [`compare`](crate::migration::compare).
     ///
     /// # Errors
-    /// [`RepositoryError::Database`]; [`RepositoryError::Internal`] if the files are the authority and cannot be read.
+    /// [`RepositoryError::Database`]; [`RepositoryError::Internal`] if the files are the authority and their directory cannot
+    /// be read.
     pub async fn status(&self) -> Result<Vec<Pending>, RepositoryError> {
         match self.authority().await? {
             Authority::Store => mirror::pending(self.repository.pool()).await,
@@ -254,15 +256,28 @@ impl DualWrite {
         id: &str,
         change: Change,
     ) -> Result<(), RepositoryError> {
-        let (_lock, changed) = on_thread({
-            let (files, workspace, id) = (self.files.clone(), workspace.to_owned(), id.to_owned());
+        let import = self.import(directory, OnConflict::Keep);
+        let (_lock, blank) = on_thread({
+            let (files, workspace) = (self.files.clone(), workspace.to_owned());
             move || {
                 let lock = files.lock(&workspace)?;
-                Ok((lock, change_file(&files, &workspace, &id, &change)?))
+                Ok((lock, files.is_blank(&workspace)?))
             }
         })
         .await?;
-        let import = self.import(directory, OnConflict::Keep);
+        if blank && import.has_any(workspace).await? {
+            return Err(RepositoryError::Validation(format!(
+                "{} is gone or has nothing in it, not even an empty list, but the store has sessions that came from it, \
+                 which would be lost with the next import; put the file back, or say that they shall go with \
+                 `sessiondb ait42 import --overwrite`",
+                self.files.path(workspace)?.display()
+            )));
+        }
+        let changed = on_thread({
+            let (files, workspace, id) = (self.files.clone(), workspace.to_owned(), id.to_owned());
+            move || change_file(&files, &workspace, &id, &change)
+        })
+        .await?;
         let digests = (changed.digest_before.as_deref(), changed.digest.as_str());
         let followed = import.session(workspace, id, changed.after.as_ref(), digests).await;
         if let Ok(None) = followed {
@@ -323,8 +338,11 @@ pub(crate) async fn mirror_all(
 impl SessionRepository for DualWrite {
     async fn create_session(&self, session: WorktreeSession) -> Result<WorktreeSession, RepositoryError> {
         let (workspace, id) = (session.workspace_hash.clone(), session.id.clone());
-        self.change(&workspace, &id, Change::Create(Box::new(session))).await?;
-        self.get_session(&workspace, &id).await
+        let create = Change::Create(Box::new(session));
+        self.change(&workspace, &id, create.clone()).await?;
+        // What was created, also if somebody has changed or deleted it since.
+        let created = create.apply(&id, None, "")?;
+        created.map(|record| record.session).ok_or_else(|| RepositoryError::NotFound(shown(&id)))
     }
 
     async fn update_session(&self, session: WorktreeSession) -> Result<WorktreeSession, RepositoryError> {

@@ -168,8 +168,9 @@ impl JsonSessionRepository {
         let (files, id) = (self.files.clone(), id.to_owned());
         on_thread(move || {
             let mut found = None;
-            for hash in files.list()?.hashes {
-                let has = files.read(&hash)?.records().any(|record| record.session.id == id);
+            for hash in files.list_if_any()?.hashes {
+                // Also if it is one that cannot be read: that is another error than that there is none.
+                let has = files.read(&hash)?.entries.iter().any(|entry| entry.id() == Some(&id));
                 if has && found.replace(hash).is_some() {
                     return Err(RepositoryError::Validation(format!(
                         "sessions.id: {} is ambiguous, several workspaces have a session of this id; \
@@ -198,7 +199,7 @@ pub(crate) fn change_file(
     validate_address(workspace, id)?;
     let SessionFile { mut entries, digest: digest_before, .. } = files.read(workspace)?;
     let unreadable = entries.iter().find_map(|entry| match entry {
-        Entry::Refused(refused) if refused.id.as_deref() == Some(id) => Some(refused),
+        Entry::Refused(refused) if entry.id() == Some(id) => Some(refused),
         _ => None,
     });
     if let Some(refused) = unreadable {

@@ -125,20 +125,24 @@ async fn the_views_show_what_the_methods_answer() {
     repo.create_session(bare).await.unwrap();
     repo.create_session(session(WS, "spoken")).await.unwrap();
     repo.add_chat_message("spoken", message("m3", "tool", "exit 0")).await.unwrap();
+    // Its clock was ahead; what is said after it does not put it back.
+    let ahead = WorktreeSession { updated_at: "2999-01-01T09:00:00+09:00".into(), ..session(WS, "ahead") };
+    repo.create_session(ahead).await.unwrap();
+    repo.add_chat_message("ahead", message("m3", "tool", "exit 0")).await.unwrap();
     repo.create_session(session(WS, "changed")).await.unwrap();
     repo.select_winner(WS, "changed", 1, Some(serde_json::json!({ "score": 1 }))).await.unwrap();
     repo.create_session(session(WS, "deleted")).await.unwrap();
     repo.delete_session(WS, "deleted").await.unwrap();
     let conn = Connection::open(store.path()).unwrap();
-    for id in ["full", "bare", "spoken", "changed"] {
+    for id in ["full", "bare", "spoken", "ahead", "changed"] {
         assert_eq!(read(&conn, id), repo.get_session(WS, id).await.unwrap(), "{id}");
     }
     for view in ["ait42_sessions", "ait42_instances", "ait42_chat_messages"] {
         let all: i64 = conn.query_row(&format!("SELECT count(*) FROM {view}"), [], |row| row.get(0)).unwrap();
         let expected = match view {
-            "ait42_sessions" => 4,
-            "ait42_instances" => 6,
-            _ => 7,
+            "ait42_sessions" => 5,
+            "ait42_instances" => 8,
+            _ => 10,
         };
         assert_eq!(all, expected, "{view}");
     }

@@ -160,3 +160,16 @@ async fn the_authority_moves_under_eight_tasks_at_work() {
     );
     assert!(watcher.finish() > 0);
 }
+
+/// A workspace may have a name that no file can have, as long as it has no sessions.
+#[tokio::test]
+async fn a_workspace_without_sessions_needs_no_name_for_a_file() {
+    let place = Place::new().await;
+    place.put("abc", &sessions(0..2));
+    place.store.name_workspace("My project", place.root()).await.unwrap();
+    assert!(cut_over(&place.store, place.dir()).await.unwrap().changed);
+    let dual = place.dual().await;
+    dual.mirror_all(OnConflict::Keep, &mut |_| {}).await.unwrap();
+    assert_eq!(dual.status().await.unwrap(), []);
+    assert!(rollback(&place.store, place.dir()).await.unwrap().changed);
+}

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ait42_session::{
-    SessionRepository as _, WorktreeSession,
+    DualWrite, SessionRepository as _, WorktreeSession,
     migration::{Authority, OnConflict, cut_over, import},
     sessiondb::{Commit, Json, MemoryBackend, NewMessage, SessionKey, Write},
 };
@@ -66,6 +66,34 @@ async fn what_is_said_while_a_file_is_imported_stays_and_is_seen() {
         let history = place.store.get_session("abc", id).await.unwrap().chat_history;
         assert_eq!(history.last().unwrap().id, "meanwhile");
     }
+}
+
+/// Somebody changes a session while its file is written for another change: the note of that must not be taken back.
+#[tokio::test]
+async fn what_is_said_while_a_file_is_written_stays_noted() {
+    let inner = MemoryBackend::new();
+    let place = Place::with(repository(Arc::new(inner.clone())));
+    place.put("abc", &sessions(0..2));
+    assert!(cut_over(&place.store, place.dir()).await.unwrap().changed);
+    let (commits, mut engine) = (AtomicUsize::new(0), Engine::new(inner));
+    engine.on_commit = Box::new(move || {
+        let noted = Write::PatchDocument {
+            collection: "mirror".into(),
+            id: "pending".into(),
+            patch: Json::parse(r#"{"changedAt":"2025-03-01T00:00:00Z"}"#).unwrap(),
+        };
+        let workspace = SessionKey::new("ait42", "worktree", "abc", "workspace", "abc");
+        // The change, what is about to be written, that it was written.
+        match commits.fetch_add(1, Ordering::SeqCst) {
+            2 => Then::OthersFirst(vec![said("comp-0"), Commit::new(workspace).write(noted)]),
+            _ => Then::GoOn,
+        }
+    });
+    let dual = DualWrite::open(repository(Arc::new(engine)), place.dir()).await.unwrap();
+    dual.delete_session("abc", "comp-1").await.unwrap();
+    assert_eq!(place.differences().await.len(), 2, "its message, and when it was last changed");
+    assert_eq!(dual.status().await.unwrap().len(), 1);
+    assert_eq!((dual.replay().await.unwrap(), place.differences().await), (vec![], vec![]));
 }
 
 /// AIT42 takes no lock: it may write a file after that was compared, and before the authority moves.

@@ -257,3 +257,43 @@ async fn links_and_permissions_stay_what_they_are() {
     assert!(fs::symlink_metadata(place.path("abc")).unwrap().is_symlink());
     assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o644);
 }
+
+/// AIT42 ends while it writes, and leaves an empty file: what the store has of it is the last copy there is. A change that
+/// began the file anew would make the import take that for what is gone.
+#[tokio::test]
+async fn a_file_that_was_emptied_is_not_begun_anew_while_the_store_has_its_sessions() {
+    for blank in [Some(""), None] {
+        let (place, dual) = place(Authority::Json).await;
+        match blank {
+            Some(text) => fs::write(place.path("abc"), text).unwrap(),
+            None => fs::remove_file(place.path("abc")).unwrap(),
+        }
+        let error = dual.create_session(new("s1", "abc")).await.unwrap_err();
+        assert!(matches!(error, RepositoryError::Validation(_)), "{error}");
+        assert!(
+            error.to_string().contains("abc.json") && error.to_string().contains("--overwrite"),
+            "{error}"
+        );
+        assert_eq!(place.store.get_all_sessions("abc").await.unwrap().len(), 6);
+        assert_eq!(fs::read_to_string(place.path("abc")).ok().as_deref(), blank);
+        // Whoever means it says so.
+        place.overwrite().await;
+        dual.create_session(new("s1", "abc")).await.unwrap();
+        assert_eq!((dual.status().await.unwrap(), place.differences().await), (vec![], vec![]));
+    }
+}
+
+/// A file that cannot be read is behind, and keeps no other from being told of and imported.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_told_with_the_others() {
+    let (place, dual) = place(Authority::Json).await;
+    std::os::unix::fs::symlink("aaa.json", place.path("aaa")).unwrap();
+    place.put("new", &[session(1)]);
+    let status = dual.status().await.unwrap();
+    let hashes: Vec<_> = status.iter().map(|one| one.workspace_hash.as_str()).collect();
+    assert_eq!(hashes, ["aaa", "new"]);
+    assert!(status[0].error.as_deref().unwrap().contains("aaa.json"), "{status:?}");
+    let left = dual.replay().await.unwrap();
+    assert_eq!(left.iter().map(|one| one.workspace_hash.as_str()).collect::<Vec<_>>(), ["aaa"]);
+}

@@ -2,7 +2,11 @@
 
 use std::fs;
 
-use ait42_session::{RepositoryError, SessionRepository as _, migration::OnConflict};
+use ait42_session::{
+    RepositoryError, SessionRepository as _,
+    migration::OnConflict,
+    sessiondb::{Commit, Json, SessionKey, Write},
+};
 use serde_json::{Value, json};
 
 use crate::support::{Place, counts, message, session, sessions, with};
@@ -287,4 +291,54 @@ async fn progress_goes_from_none_to_all() {
     let progress = &mut |at: ait42_session::migration::ImportProgress| seen.push((at.files_done, at.files));
     ait42_session::migration::import(&place.store, place.dir(), OnConflict::Keep, progress).await.unwrap();
     assert_eq!(seen, [(0, 2), (1, 2), (2, 2)]);
+}
+
+/// What a round may write counts all that it writes: also messages of which only a member changed that nobody knows, and
+/// all that come after them.
+#[tokio::test]
+async fn a_long_session_whose_first_message_has_another_unknown_member_is_imported() {
+    let place = Place::new().await;
+    let long = |draft: bool| {
+        let message = |n: usize| {
+            json!({"id": format!("m{n}"), "role": "user", "content": "", "timestamp": "2025-01-13T10:00:00Z",
+                "draft": draft || n > 0})
+        };
+        with(session(5), "/chatHistory", Value::Array((0..11_000).map(message).collect()))
+    };
+    place.put("abc", &[long(true), session(1)]);
+    assert_eq!(counts(&place.verdict().await), [2, 0, 0, 0]);
+    place.put("abc", &[long(false), session(1)]);
+    assert_eq!(counts(&place.verdict().await), [0, 1, 1, 0]);
+    assert_eq!(place.differences().await, [""; 0]);
+}
+
+/// What the store refuses only when it is written is no session that the import forgot.
+#[tokio::test]
+async fn what_cannot_be_written_is_compared_as_refused() {
+    let place = Place::new().await;
+    let mut own_name = session(1);
+    own_name["updatedAtHead"] = json!(1);
+    let too_large = with(session(2), "/task", json!("x".repeat(1 << 20)));
+    place.put("abc", &[own_name, too_large]);
+    assert_eq!(place.verdict().await.refused.len(), 2);
+    let differences = place.differences().await;
+    assert!(differences[0].contains("comp-1 in the file cannot be stored: "), "{differences:?}");
+    assert!(differences[1].contains("comp-2 in the file cannot be stored: "), "{differences:?}");
+}
+
+/// What cannot be read in the store keeps its own workspace from being imported, and no other.
+#[tokio::test]
+async fn a_stored_session_that_cannot_be_read_keeps_no_other_workspace_from_being_imported() {
+    let place = Place::new().await;
+    place.put("abc", &sessions(0..2));
+    place.import().await;
+    let broken = Commit::new(SessionKey::new("ait42", "worktree", "abc", "session", "comp-0"))
+        .write(Write::SetMetadata(Json::parse("{}").unwrap()));
+    place.store.pool().commit_one(broken).await.unwrap();
+    place.put("abc", &sessions(0..3));
+    place.put("def", &sessions(0..2));
+    let report = place.import().await;
+    let unreadable = report.files[0].unreadable.as_deref().unwrap();
+    assert!(unreadable.contains("comp-0"), "{unreadable}");
+    assert_eq!((counts(&report.files[1]), report.is_clean()), ([2, 0, 0, 0], false));
 }

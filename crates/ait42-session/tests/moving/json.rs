@@ -145,3 +145,45 @@ async fn sessions_of_the_seeds_models_are_written_as_they_are_read() {
     let stored = place.store.create_session(model).await.unwrap();
     assert_eq!(created, stored);
 }
+
+#[tokio::test]
+async fn where_there_is_no_directory_yet_no_session_is_found() {
+    let place = Place::new().await;
+    let files = JsonSessionRepository::new(place.root().join("none"));
+    let error = files.add_chat_message("s1", message("m", "")).await.unwrap_err();
+    assert!(matches!(error, RepositoryError::NotFound(_)), "{error}");
+}
+
+/// One that cannot be read is there all the same: it is not unknown, and makes its id ambiguous.
+#[tokio::test]
+async fn a_session_that_cannot_be_read_is_found_by_its_id() {
+    let place = Place::new().await;
+    place.put("abc", &[json!({"id": "bad"})]);
+    let files = JsonSessionRepository::new(place.dir());
+    let error = files.add_chat_message("bad", message("m", "")).await.unwrap_err().to_string();
+    assert!(error.contains("abc.json: session 0 (bad)") && error.contains("mend it there"), "{error}");
+    place.put("def", &[with(session(1), "/id", json!("bad"))]);
+    let error = files.add_chat_message("bad", message("m", "")).await.unwrap_err().to_string();
+    assert!(error.contains("ambiguous"), "{error}");
+}
+
+/// A clock that was put back, or a file whose times lie ahead, does not make a session older by changing it.
+#[tokio::test]
+async fn when_a_session_was_last_changed_does_not_go_back() {
+    let ahead = "2999-01-01T00:00:00Z";
+    let mut model: WorktreeSession =
+        serde_json::from_value(with(session(1), "/updatedAt", json!(ahead))).unwrap();
+    model.workspace_hash = "abc".into();
+    let place = Place::new().await;
+    let files = JsonSessionRepository::new(place.dir());
+    let both: [&dyn SessionRepository; 2] = [&files, &place.store];
+    for repository in both {
+        repository.create_session(model.clone()).await.unwrap();
+        repository.add_chat_message("comp-1", message("m", "")).await.unwrap();
+        assert_eq!(repository.get_session("abc", "comp-1").await.unwrap().updated_at, ahead);
+        repository.update_instance_status("comp-1", 1, "idle").await.unwrap();
+        assert_eq!(repository.get_session("abc", "comp-1").await.unwrap().updated_at, ahead);
+    }
+    assert_eq!(files.select_winner("abc", "comp-1", 1, None).await.unwrap().updated_at, ahead);
+    assert_eq!(place.store.select_winner("abc", "comp-1", 1, None).await.unwrap().updated_at, ahead);
+}

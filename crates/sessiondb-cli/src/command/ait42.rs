@@ -8,8 +8,8 @@ use std::{
 use ait42_session::{
     DbPool, DualWrite, RepositoryError, SqliteSessionRepository,
     migration::{
-        Authority, Comparison, FileVerdict, ImportProgress, ImportReport, LeftOut, Moved, OnConflict,
-        Pending, compare, cut_over, import, rollback,
+        Authority, Comparison, Disagreement, FileVerdict, ImportProgress, ImportReport, LeftOut, Moved,
+        OnConflict, Pending, compare, cut_over, import, rollback,
     },
     repository::dual::Mirrored,
     workspace_hash,
@@ -315,6 +315,19 @@ fn compared(comparison: &Comparison) -> String {
     format!("workspaces: {workspaces}, sessions: {sessions}, differences: {}", differences.len())
 }
 
+/// What to do about the differences that are left after an import.
+fn way_on(comparison: &Comparison) -> &'static str {
+    let has = |kind: fn(&Disagreement) -> bool| comparison.differences.iter().any(|one| kind(&one.what));
+    if has(|what| matches!(what, Disagreement::Refused { .. } | Disagreement::FileUnreadable { .. })) {
+        return "mend what cannot be read or stored in the files, or take it out of them";
+    }
+    if has(|what| matches!(what, Disagreement::OnlyInStore { .. })) {
+        return "`sessiondb ait42 import --overwrite` takes what the files have; a session that never came from them \
+                goes with `sessiondb rm ait42:worktree:HASH:session:ID`";
+    }
+    "`sessiondb ait42 import --overwrite` takes what the files have"
+}
+
 fn behind(pending: &[Pending], out: &Output) {
     for Pending { workspace_hash, error, .. } in pending {
         let why = error.as_deref().unwrap_or("its file is behind the store");
@@ -341,7 +354,7 @@ fn moved(result: &Moved, to: Authority, place: &Directory, out: &mut Output) -> 
         tell(&compared(&result.comparison), out);
         tell(&format!("nothing has moved: {side} the authority as before"), out);
         out.hint(match result.authority {
-            Authority::Json => "`sessiondb ait42 import --overwrite` takes what the files have",
+            Authority::Json => way_on(&result.comparison),
             Authority::Store => "`sessiondb ait42 mirror --overwrite` writes what the store has",
         });
     }

@@ -86,6 +86,11 @@ fn files_are_imported_cut_over_and_rolled_back() {
     ");
     // AIT42 was not stopped.
     put(&place, "def", &[session("s3", "running")]);
+    insta::assert_snapshot!(said(&place, &["mirror"]), @r"
+    --- 1
+    def: HOME/.ait42/sessions/def.json is not what was last written there from the store: somebody else changed it; `sessiondb ait42 mirror --overwrite` keeps theirs beside it and writes the store's
+    files: 0 written, 1 behind
+    ");
     insta::assert_snapshot!(said(&place, &["rollback"]), @r#"
     def: s3.status: file "running", store "failed"
     --- 1
@@ -127,7 +132,7 @@ fn what_is_left_out_is_named_and_the_exit_code_says_so() {
     --- 1
     workspaces: 3, sessions: 3, differences: 2
     nothing has moved: the files are the authority as before
-    hint: `sessiondb ait42 import --overwrite` takes what the files have
+    hint: mend what cannot be read or stored in the files, or take it out of them
     ");
     fs::remove_file(place.path(".ait42/sessions/torn.json")).unwrap();
     // Somebody changes the store by hand.
@@ -141,11 +146,28 @@ fn what_is_left_out_is_named_and_the_exit_code_says_so() {
     sessions: 0 new, 0 changed, 1 unchanged, 1 in conflict
     hint: `sessiondb ait42 compare` shows in what they differ; --overwrite takes what the files have
     ");
+    insta::assert_snapshot!(said(&place, &["cut-over"]), @r#"
+    def: s1.status: file "completed", store "failed"
+    --- 1
+    workspaces: 2, sessions: 2, differences: 1
+    nothing has moved: the files are the authority as before
+    hint: `sessiondb ait42 import --overwrite` takes what the files have
+    "#);
     insta::assert_snapshot!(said(&place, &["import", "--overwrite"]), @r"
     --- 0
     files: 2
     sessions: 0 new, 1 changed, 1 unchanged
     ");
+    // The store has one that no file ever had: no import takes it away.
+    place.ok(&["fork", "ait42:worktree:def:session:s1", "ait42:worktree:def:session:mine"]);
+    insta::assert_snapshot!(said(&place, &["cut-over"]), @r"
+    def: mine: only the store has it
+    --- 1
+    workspaces: 2, sessions: 3, differences: 1
+    nothing has moved: the files are the authority as before
+    hint: `sessiondb ait42 import --overwrite` takes what the files have; a session that never came from them goes with `sessiondb rm ait42:worktree:HASH:session:ID`
+    ");
+    place.ok(&["rm", "ait42:worktree:def:session:mine", "--yes"]);
     insta::assert_snapshot!(said(&place, &["compare"]), @r"
     --- 0
     workspaces: 2, sessions: 2, differences: 0
