@@ -15,21 +15,25 @@ impl Writer {
     /// The planner's statistics (`PRAGMA optimize`) are not made: every statement of the engine is written for one plan,
     /// and statistics could only lead to another.
     pub(crate) fn optimize(&self) -> Result<u64> {
-        let (mut bytes, mut before) = (0, i64::MAX);
-        loop {
-            let (given, left) = self.with_connection(|connection| connection.transact(give_back))?;
-            bytes += given;
-            // Should SQLite keep some, it would keep them again.
-            if left == 0 || left >= before {
-                break;
-            }
-            before = left;
-        }
+        let bytes = all(|| self.with_connection(|connection| connection.transact(give_back)))?;
         self.with_connection(|connection| {
             connection.checkpoint();
             Ok(())
         })?;
         Ok(bytes)
+    }
+}
+
+/// Piece after piece, until none is left. Each answers how many bytes it gave, and how many pages are left: these may be more
+/// than before, where others deleted meanwhile. A piece that gave nothing is the last: the next one would not either.
+fn all(mut piece: impl FnMut() -> Result<(u64, i64)>) -> Result<u64> {
+    let mut bytes = 0;
+    loop {
+        let (given, left) = piece()?;
+        bytes += given;
+        if left == 0 || given == 0 {
+            return Ok(bytes);
+        }
     }
 }
 
@@ -43,4 +47,23 @@ fn give_back(conn: &Connection) -> rusqlite::Result<(u64, i64)> {
     while rows.next()?.is_some() {}
     let given = pages.saturating_sub(pragma("page_count")?).saturating_mul(pragma("page_size")?);
     Ok((given.cast_unsigned(), pragma("freelist_count")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What somebody deletes between two pieces is given back too, and what SQLite keeps is not asked for again.
+    #[test]
+    fn pieces_are_given_until_none_is_left() {
+        let of = |pieces: &[(u64, i64)]| {
+            let mut left = pieces.iter();
+            let bytes = all(|| Ok(*left.next().unwrap())).unwrap();
+            (bytes, left.len())
+        };
+        assert_eq!(of(&[(0, 0), (1, 0)]), (0, 1));
+        assert_eq!(of(&[(4, 2_000), (4, 976), (3, 0), (1, 0)]), (11, 1));
+        assert_eq!(of(&[(4, 1_000), (4, 5_000), (4, 4_000), (2, 0)]), (14, 0));
+        assert_eq!(of(&[(4, 1_000), (0, 1_000), (1, 0)]), (4, 1));
+    }
 }

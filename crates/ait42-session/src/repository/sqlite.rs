@@ -257,26 +257,31 @@ impl SqliteSessionRepository {
     ) -> Result<(), RepositoryError> {
         validate_message(id, message)?;
         let key = session_key(workspace, id);
-        match self.commit(id, vec![writes::append(key.clone(), message)?], beside).await {
-            Err(RepositoryError::Database(Error::Conflict {
-                conflict: Conflict::MessageId { seq, .. },
-                ..
-            })) => {
-                // It differs, but perhaps only in members that the models have no field for.
-                let page = self.pool().message_window(&key, Window::range(seq, seq)).await?;
-                let known = page
-                    .messages
-                    .into_iter()
-                    .next()
-                    .map(|known| read::chat_message(&key, known))
-                    .transpose()?;
-                match known.is_some_and(|known| writes::is_same(&known, message)) {
-                    true => Ok(()),
-                    false => Err(other_message(id, &message.id)),
+        let commit = writes::append(key.clone(), message)?;
+        for _ in 0..ROUNDS_MAX {
+            let seq = match self.commit(id, vec![commit.clone()], beside).await {
+                Err(RepositoryError::Database(Error::Conflict {
+                    conflict: Conflict::MessageId { seq, .. },
+                    ..
+                })) => seq,
+                done => return done,
+            };
+            // It differs, but perhaps only in members that the models have no field for.
+            let page = match self.pool().message_window(&key, Window::range(seq, seq)).await {
+                // What stood in the way is not shown any more, or the session is gone.
+                Err(Error::NotFound(_) | Error::Conflict { conflict: Conflict::NotInView { .. }, .. }) => {
+                    continue;
                 }
-            }
-            done => done,
+                page => page?,
+            };
+            let known =
+                page.messages.into_iter().next().map(|known| read::chat_message(&key, known)).transpose()?;
+            return match known.is_some_and(|known| writes::is_same(&known, message)) {
+                true => Ok(()),
+                false => Err(other_message(id, &message.id)),
+            };
         }
+        Err(busy(format!("session {}", shown(id))))
     }
 
     /// The workspace of the one session of this id.

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 use super::*;
 
 /// An engine that counts how often it is asked, and how many messages and documents it gave; and that lets another writer
-/// come right after the next list.
+/// come right after the next list, or before the next window.
 #[derive(Clone)]
 struct Counting {
     inner: MemoryBackend,
@@ -77,6 +77,7 @@ impl Backend for Counting {
     }
 
     async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>> {
+        self.let_another_write().await;
         let page = self.asked().message_window(key, window).await?;
         self.gave(page.as_ref().map_or(0, |page| page.messages.len()));
         Ok(page)
@@ -234,4 +235,17 @@ async fn a_large_session_is_read_as_it_was_at_one_moment() {
         let read = repo.get_session(WS, "s0").await.unwrap();
         assert_eq!((read.status.as_str(), read.chat_history.len()), expected);
     }
+}
+
+/// A message's id is taken, and the session or that message is gone before it is looked at what it says.
+#[tokio::test]
+async fn a_message_is_decided_anew_if_what_stood_in_its_way_is_gone() {
+    let (repo, counting) = workspace_of(2).await;
+    *counting.after_list.lock().unwrap() = vec![Commit::new(key("s0")).write(Write::Rewind { seq: 1 })];
+    let added = repo.add_chat_message_in(WS, "s0", message("m2", "user", "another")).await.unwrap();
+    let texts: Vec<&str> = added.chat_history.iter().map(|message| message.content.as_str()).collect();
+    assert_eq!(texts, ["Fix the login", "another"]);
+    *counting.after_list.lock().unwrap() = vec![Commit::new(key("s1")).write(Write::Delete)];
+    let gone = repo.add_chat_message_in(WS, "s1", message("m2", "user", "another")).await;
+    assert_eq!(not_found(gone), "s1");
 }

@@ -1,6 +1,6 @@
 //! What the verbs do.
 
-use ait42_session::sessiondb::{Commit, Conflict, Error, NewMessage, SessionKey, Write};
+use ait42_session::sessiondb::{Commit, Conflict, Error, Json, NewDocument, NewMessage, SessionKey, Write};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -272,6 +272,36 @@ async fn what_cannot_be_read_is_named() {
     repo.pool().commit_one(Commit::new(key("s1")).write(Write::Append(stray))).await.unwrap();
     let error = repo.get_session(WS, "s1").await.unwrap_err().to_string();
     assert!(error.contains("session:s1: message 3 cannot be read: it has no attributes"), "{error}");
+}
+
+/// A document among ours that is no part of the session: another program wrote it, and to pass it over would lose it.
+#[tokio::test]
+async fn a_document_that_is_no_part_of_the_session_is_named() {
+    for (collection, id, why) in [
+        ("outputs", "7", "there is no instance of this number"),
+        ("outputs", "01", "its id is no number of an instance"),
+        ("instances", "+1", "its id is no number of an instance"),
+        ("instances", "main", "its id is no number of an instance"),
+    ] {
+        let repo = in_memory().await;
+        repo.create_session(session(WS, "s1")).await.unwrap();
+        let document = NewDocument::new(collection, id, Json::string("text"));
+        repo.pool().commit_one(Commit::new(key("s1")).write(Write::PutDocument(document))).await.unwrap();
+        let error = repo.get_session(WS, "s1").await.unwrap_err().to_string();
+        let what = format!("session:s1: document {collection}/{id} cannot be read: {why}");
+        assert!(error.contains(&what), "{error}");
+    }
+}
+
+/// A time in the future stays as it was said, until something happens now.
+#[tokio::test]
+async fn a_time_in_the_future_does_not_hide_what_happens_now() {
+    let repo = in_memory().await;
+    let future = "2999-01-01T00:00:00Z";
+    repo.create_session(WorktreeSession { updated_at: future.into(), ..session(WS, "s1") }).await.unwrap();
+    assert_eq!(repo.get_session(WS, "s1").await.unwrap().updated_at, future);
+    let added = repo.add_chat_message_in(WS, "s1", message("m3", "user", "now")).await.unwrap();
+    assert!(added.updated_at.as_str() < "2999", "{}", added.updated_at);
 }
 
 #[test]

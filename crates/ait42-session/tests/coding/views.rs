@@ -1,6 +1,6 @@
 //! The SQL views show what the methods answer.
 
-use ait42_session::sessiondb::SessionKey;
+use ait42_session::sessiondb::{Commit, SessionKey, Write};
 use rusqlite::{Connection, Row, types::FromSql};
 
 use super::*;
@@ -198,4 +198,53 @@ async fn workspaces_are_shown_with_their_paths() {
     let answered = store.repo.workspaces().await.unwrap();
     assert_eq!(rows, answered.into_iter().map(|w| (w.hash, w.path, w.last_accessed)).collect::<Vec<_>>());
     assert_eq!(rows.len(), 2);
+}
+
+/// Text with anything in it, numbers at their limits, and messages in an order that is not that of their numbers.
+#[tokio::test]
+async fn the_views_show_any_text_any_number_and_any_order() {
+    let store = on_disk().await;
+    let repo = &store.repo;
+    let odd = "a\0b \u{feff}\u{10ffff}\\u0000 \"' \u{7f}\n";
+    let given = WorktreeSession {
+        task: odd.into(),
+        runtime_mix: Some(vec![odd.into(), String::new()]),
+        winner_id: Some(i64::MIN),
+        total_duration: Some(i64::MIN),
+        total_files_changed: Some(i64::MAX),
+        preserve_worktrees: Some(false),
+        model: Some(String::new()),
+        instances: [i64::MIN, -1, i64::MAX]
+            .map(|id| WorktreeInstance {
+                agent_name: odd.into(),
+                output: Some(odd.into()),
+                lines_deleted: Some(i64::MIN),
+                ..instance(id)
+            })
+            .into(),
+        chat_history: ["", "null", "0", "{}", odd]
+            .iter()
+            .enumerate()
+            .map(|(n, text)| message(&format!("m{n}{odd}").replace('\0', ""), "user", text))
+            .collect(),
+        ..session(WS, "odd")
+    };
+    repo.create_session(given).await.unwrap();
+    let key = SessionKey::new("ait42", "worktree", WS, "session", "odd");
+    let conn = Connection::open(store.path()).unwrap();
+    assert_eq!(read(&conn, "odd"), repo.get_session(WS, "odd").await.unwrap());
+    let view = Write::SetView(vec![(4, 5), (1, 2)]);
+    let commit = Commit::new(key).write(view);
+    repo.pool().commit_one(commit).await.unwrap();
+    let shown = repo.get_session(WS, "odd").await.unwrap();
+    assert_eq!(shown.chat_history.len(), 4);
+    assert_eq!(shown.chat_history[0].content, "{}");
+    assert_eq!(read(&conn, "odd"), shown);
+    // Changed again through the API, in this order.
+    let mut changed = shown.clone();
+    changed.chat_history.push(message("new", "user", "new"));
+    let changed = repo.update_session(changed).await.unwrap();
+    assert_eq!(changed.chat_history.len(), 5);
+    assert_eq!(read(&conn, "odd"), changed);
+    assert_eq!(repo.list_summaries(WS).await.unwrap()[0].message_count, 5);
 }

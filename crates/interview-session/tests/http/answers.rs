@@ -185,3 +185,29 @@ fn what_is_behind_a_failure_is_not_told() {
         (503, json!({"detail": "The store is not available; try again later"}))
     );
 }
+
+/// A status that is said again is no other condition: however often, it is no fault of a body that is not there.
+#[test]
+fn a_status_that_is_said_again_changes_nothing() {
+    let server = Server::start();
+    server.post("/sessions", &oat_milk());
+    let once = server.get("/sessions?status=active");
+    let again = server.get(&format!("/sessions?{}", ["status=active"; 1_001].join("&")));
+    assert_eq!((again.status, again.body), (200, once.body));
+}
+
+/// What a browser or a monitor asks beside the routes.
+#[test]
+fn a_head_has_no_body_and_other_methods_are_told_which_there_are() {
+    let server = Server::start();
+    let created = server.post("/sessions", &oat_milk());
+    for (path, status) in [("/sessions", 200), (created.header("location"), 200), ("/sessions/nobody", 404)] {
+        let (head, get) = (server.send("HEAD", path, &[], b""), server.get(path));
+        assert_eq!((head.status, &*head.body), (status, ""), "{path}");
+        assert_eq!(head.header("content-length"), get.body.len().to_string(), "{path}");
+    }
+    for (path, allow) in [("/sessions", "GET,HEAD,POST"), ("/sessions/nobody", "GET,HEAD,DELETE")] {
+        let answer = server.send("OPTIONS", path, &[], b"");
+        assert_eq!((answer.status, answer.header("allow")), (405, allow), "{path}");
+    }
+}

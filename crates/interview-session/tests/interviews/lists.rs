@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use interview_session::{Error, Session, SessionFilter, SessionRepository, SessionStatus, sessiondb};
 
-use crate::{at, both, session, state};
+use crate::{at, both, run, session, state};
 
 /// `n` sessions, one a minute, each third of one status; two of five are about another concept, by another methodology.
 async fn many(repository: &SessionRepository, n: usize) {
@@ -102,6 +102,7 @@ fn all_conditions_of_a_list_hold() {
         assert_eq!(repository.count(&zmet).await.unwrap(), 8);
         let oat = SessionFilter { concept_id: Some("oat-milk".into()), ..all() };
         assert_eq!(ids(repository, oat.clone()).await.len(), 12);
+        assert_eq!(repository.count(&oat).await.unwrap(), 12);
         let neither = SessionFilter { concept_id: Some("oat-milk".into()), ..zmet.clone() };
         assert_eq!(ids(repository, neither).await, [0; 0]);
         let active = SessionFilter { statuses: vec![SessionStatus::Active], ..zmet.clone() };
@@ -123,6 +124,29 @@ fn all_conditions_of_a_list_hold() {
         assert_eq!(ids(repository, between.clone()).await, [5, 4], "both ends are exclusive");
         assert_eq!(repository.count(&between).await.unwrap(), 2);
         assert_eq!(repository.count(&all()).await.unwrap(), 20);
+    });
+}
+
+/// More than the store answers at once, of which few match: all are looked at, and each page has what it should.
+#[test]
+fn what_lies_far_apart_is_found_and_all_are_counted() {
+    run(async {
+        let repository = SessionRepository::new("memory:");
+        for n in 0..1_101 {
+            let rare = if n % 367 == 5 { "zmet" } else { "mec" };
+            repository
+                .create(Session { id: format!("s{n}"), ..Session::new(rare, "c1", "Milk") })
+                .await
+                .unwrap();
+        }
+        let rare = SessionFilter { methodology: Some("zmet".into()), limit: 2, ..SessionFilter::default() };
+        assert_eq!(ids(&repository, SessionFilter { limit: 3, ..rare.clone() }).await, [739, 372, 5]);
+        let page = repository.list(&rare).await.unwrap();
+        assert_eq!(page.sessions.len(), 2);
+        assert_eq!(ids(&repository, SessionFilter { after: page.next, ..rare.clone() }).await, [5]);
+        assert_eq!(repository.count(&rare).await.unwrap(), 3);
+        assert_eq!(repository.count(&SessionFilter::default()).await.unwrap(), 1_101);
+        assert_eq!(repository.list_active().await.unwrap().len(), 1_101);
     });
 }
 

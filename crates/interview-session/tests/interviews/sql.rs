@@ -105,6 +105,52 @@ fn the_view_shows_what_the_repository_answers() {
     });
 }
 
+/// What others put beside an interview's own documents is in neither, and so is a session of this family under a key that
+/// is none of an interview's.
+#[test]
+fn what_is_no_part_of_an_interview_is_in_neither() {
+    let file = File::new();
+    run(async {
+        let repository = file.repository();
+        let config = serde_json::Map::from_iter([("depth".to_owned(), json!(4))]);
+        repository.create_with_config(session("s1"), config).await.unwrap();
+        repository.update_state("s1", state(3, 0.5)).await.unwrap();
+        let store = repository.sessiondb().await.unwrap();
+        let key = |account: &str, kind: &str, id: &str| {
+            sessiondb::SessionKey::new("interview", "interview", account, kind, id)
+        };
+        let own = store.session(&key("", "session", "s1")).await.unwrap().unwrap();
+        let mut commits = vec![sessiondb::Commit::new(own.key)];
+        for (collection, id) in [
+            ("state", "a"),
+            ("state", "z"),
+            ("config", "a"),
+            ("config", "z"),
+            ("a", "state"),
+            ("z", "config"),
+        ] {
+            let other = sessiondb::NewDocument::new(collection, id, sessiondb::Json::parse("[7]").unwrap());
+            commits[0].writes.push(sessiondb::Write::PutDocument(other));
+        }
+        for key in [key("tenant", "session", "s2"), key("", "note", "s3")] {
+            let opening = sessiondb::Opening {
+                family: Some("interview".into()),
+                status: None,
+                metadata: Some(own.metadata.clone()),
+            };
+            commits.push(sessiondb::Commit::new(key).write(sessiondb::Write::Open(opening)));
+        }
+        store.commit(commits).await.unwrap();
+
+        let record = repository.get_record("s1").await.unwrap().unwrap();
+        assert_eq!((record.session.state.turn_count, record.config.len()), (3, 1));
+        let all = SessionFilter::default();
+        assert_eq!(repository.list(&all).await.unwrap().sessions, [record.clone()]);
+        assert_eq!(repository.count(&all).await.unwrap(), 1);
+        assert_eq!(rows(&file), [row(&record)]);
+    });
+}
+
 #[test]
 fn a_session_is_found_in_the_view_without_reading_all() {
     let file = File::new();

@@ -171,7 +171,12 @@ pub(super) fn filter(filter: &SessionFilter) -> sessiondb::SessionFilter {
         account_id: Some(String::new()),
         peer_kind: Some("session".into()),
         family: Some(FAMILY.into()),
-        statuses: filter.statuses.iter().map(ToString::to_string).collect(),
+        // Each once: the store takes so many and no more.
+        statuses: SessionStatus::ALL
+            .into_iter()
+            .filter(|status| filter.statuses.contains(status))
+            .map(|status| status.to_string())
+            .collect(),
         created_after: filter.created_after,
         created_before: filter.created_before,
         order: SessionOrder::CreatedNewest,
