@@ -1,4 +1,5 @@
--- The instances. The id is the row's number and changes when the row is written anew.
+-- The instances. A session's id is unique in its workspace. The id is the row's number and changes when the row is written
+-- anew.
 SELECT d.rowid                                  AS id,
        s.peer_id                                AS session_id,
        CAST(d.id AS INTEGER)                    AS instance_id,
@@ -16,7 +17,8 @@ SELECT d.rowid                                  AS id,
        json_extract(d.body, '$.linesDeleted')   AS lines_deleted,
        json_extract(d.body, '$.runtime')        AS runtime,
        json_extract(d.body, '$.model')          AS model,
-       json_extract(d.body, '$.runtimeLabel')   AS runtime_label
+       json_extract(d.body, '$.runtimeLabel')   AS runtime_label,
+       s.account_id                             AS workspace_hash
   FROM sessions AS s
   JOIN documents AS d ON d.session_id = s.id AND d.collection = 'instances'
  WHERE s.agent_id = 'ait42' AND s.channel = 'worktree' AND s.peer_kind = 'session'

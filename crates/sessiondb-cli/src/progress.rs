@@ -1,5 +1,7 @@
 //! [`Progress`]: the bar of a long import, on a terminal only.
 
+use std::time::Duration;
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output::Output;
@@ -7,6 +9,8 @@ use crate::output::Output;
 const TEMPLATE: &str = "{wide_bar} {bytes}/{total_bytes}  {msg}  ETA {eta}";
 
 const FILES_TEMPLATE: &str = "{wide_bar} {pos}/{len} files  ETA {eta}";
+
+const TIME_TEMPLATE: &str = "{spinner} {msg}  {elapsed}";
 
 const SESSIONS_TEMPLATE: &str = "{wide_bar} {pos}/{len} sessions  ETA {eta}";
 
@@ -54,6 +58,17 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(FILES_TEMPLATE) {
             progress.bar.set_style(style);
         }
+        progress
+    }
+
+    /// That something is done which cannot be counted, and for how long.
+    pub fn of_time(what: &'static str, out: &Output) -> Progress {
+        let progress = Progress::new(0, 0, out);
+        if let Ok(style) = ProgressStyle::with_template(TIME_TEMPLATE) {
+            progress.bar.set_style(style);
+        }
+        progress.bar.set_message(what);
+        progress.bar.enable_steady_tick(Duration::from_millis(100));
         progress
     }
 

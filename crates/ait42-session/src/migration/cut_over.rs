@@ -64,11 +64,7 @@ pub async fn cut_over(
     if directory.authority == Authority::Store {
         return Ok(Moved::already(Authority::Store));
     }
-    if let Some(path) = directory.other_that_follows_store(store).await? {
-        return Err(RepositoryError::Validation(format!(
-            "the store is the authority for {path} already, and has one mirror; roll that back first"
-        )));
-    }
+    directory.must_be_alone(store).await?;
     let import = |directory| Import { repository, files: &files, directory, on_conflict: OnConflict::Keep };
     // Most of the work is done while everybody else goes on.
     import_all(&import(&directory), &mut |_| {}).await?;
@@ -100,6 +96,7 @@ pub async fn cut_over(
 /// truth from then on, and the store follows them. If not, the differences are the answer, and nothing has moved.
 ///
 /// # Errors
+/// [`RepositoryError::Validation`] if the store is the authority for another directory and not for this one;
 /// [`RepositoryError::Internal`] if there is no such directory or no lock can be had in it; [`RepositoryError::Database`].
 pub async fn rollback(
     repository: &SqliteSessionRepository,
@@ -111,6 +108,8 @@ pub async fn rollback(
     let _lock = lock(&files).await?;
     let directory = directory.again(store).await?;
     if directory.authority == Authority::Json {
+        // Perhaps that one was meant, under another name.
+        directory.must_be_alone(store).await?;
         return Ok(Moved::already(Authority::Json));
     }
     'anew: for _ in 0..ROUNDS_MAX {

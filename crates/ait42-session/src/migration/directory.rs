@@ -142,6 +142,19 @@ impl Directory {
         }
     }
 
+    /// Refuses to go on if the store is the truth for another directory: what is done for this one would go past that one's
+    /// files.
+    pub(crate) async fn must_be_alone(&self, store: &Store) -> Result<(), RepositoryError> {
+        match self.other_that_follows_store(store).await? {
+            None => Ok(()),
+            Some(other) => Err(RepositoryError::Validation(format!(
+                "the store is the authority for {other}, and has one mirror; `sessiondb ait42 rollback {other}` first, \
+                 then go on with {}",
+                self.path
+            ))),
+        }
+    }
+
     /// Another directory for which the store is the truth, if there is one.
     pub(crate) async fn other_that_follows_store(
         &self,

@@ -129,6 +129,7 @@ pub async fn import(
     let files = SessionFiles::new(dir.as_ref());
     let directory = Directory::of(repository.pool(), &files).await?;
     directory.must_follow_files()?;
+    directory.must_be_alone(repository.pool()).await?;
     import_all(&Import { repository, files: &files, directory: &directory, on_conflict }, progress).await
 }
 

@@ -78,6 +78,7 @@ impl DualWrite {
     /// The sessions of this store and of the files in this directory, which is made if it is not there.
     ///
     /// # Errors
+    /// [`RepositoryError::Validation`] if the store is the authority for another directory;
     /// [`RepositoryError::Internal`] if the directory cannot be made; [`RepositoryError::Database`].
     pub async fn open(
         repository: SqliteSessionRepository,
@@ -90,6 +91,7 @@ impl DualWrite {
         })
         .await?;
         let directory = Directory::of(repository.pool(), &files).await?;
+        directory.must_be_alone(repository.pool()).await?;
         Ok(DualWrite { repository, files, directory })
     }
 

@@ -26,9 +26,9 @@ async fn the_columns_are_those_of_the_seeds_schema() {
         (
             "ait42_instances",
             "id session_id instance_id worktree_path branch agent_name status tmux_session_id output start_time \
-             end_time files_changed lines_added lines_deleted runtime model runtime_label",
+             end_time files_changed lines_added lines_deleted runtime model runtime_label workspace_hash",
         ),
-        ("ait42_chat_messages", "id session_id role content timestamp instance_id"),
+        ("ait42_chat_messages", "id session_id role content timestamp instance_id workspace_hash"),
     ];
     for (view, expected) in tables {
         assert_eq!(columns(&conn, view), expected.split_whitespace().collect::<Vec<_>>(), "{view}");
@@ -102,6 +102,24 @@ fn read(conn: &Connection, id: &str) -> WorktreeSession {
     });
     assert_eq!(sessions.len(), 1);
     sessions.remove(0)
+}
+
+/// Ids are unique in a workspace: the views can be joined all the same.
+#[tokio::test]
+async fn sessions_of_one_id_in_two_workspaces_are_told_apart() {
+    let store = on_disk().await;
+    for workspace in ["one", "two"] {
+        store.repo.create_session(session(workspace, "same")).await.unwrap();
+    }
+    let conn = Connection::open(store.path()).unwrap();
+    for (view, per_session) in [("ait42_instances", 2), ("ait42_chat_messages", 2)] {
+        let sql = format!(
+            "SELECT count(*) FROM ait42_sessions AS s JOIN {view} AS c \
+             ON c.session_id = s.id AND c.workspace_hash = s.workspace_hash"
+        );
+        let count: i64 = conn.query_row(&sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 2 * per_session, "{view}");
+    }
 }
 
 #[tokio::test]

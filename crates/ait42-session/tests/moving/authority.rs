@@ -3,7 +3,7 @@
 use std::fs;
 
 use ait42_session::{
-    RepositoryError, SessionRepository as _,
+    DualWrite, RepositoryError, SessionRepository as _,
     migration::{Authority, OnConflict, cut_over, import, rollback},
 };
 use serde_json::json;
@@ -116,8 +116,20 @@ async fn a_store_has_one_mirror() {
     cut_over(&place.store, place.dir()).await.unwrap();
     let other = place.root().join("other");
     fs::create_dir(&other).unwrap();
-    let error = cut_over(&place.store, &other).await.unwrap_err().to_string();
-    assert!(error.contains("sessions already") && error.contains("roll that back first"), "{error}");
+    // An old copy of the files, say: taken in, it would go past the mirror, and rolled back it is the wrong one.
+    fs::write(other.join("abc.json"), "[]").unwrap();
+    let errors = [
+        cut_over(&place.store, &other).await.unwrap_err(),
+        import(&place.store, &other, OnConflict::Overwrite, &mut |_| {}).await.unwrap_err(),
+        rollback(&place.store, &other).await.unwrap_err(),
+        DualWrite::open(place.store.clone(), &other).await.err().expect("must be refused"),
+    ];
+    for error in errors {
+        assert!(matches!(error, RepositoryError::Validation(_)), "{error}");
+        let error = error.to_string();
+        assert!(error.contains("the store is the authority for") && error.contains("rollback"), "{error}");
+    }
+    assert_eq!(place.store.get_all_sessions("abc").await.unwrap().len(), 2);
     // However it is named, it is the same directory.
     let named = place.root().join("other/../sessions");
     assert!(!cut_over(&place.store, named).await.unwrap().changed);

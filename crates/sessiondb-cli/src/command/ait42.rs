@@ -1,6 +1,8 @@
 //! `sessiondb ait42`: move AIT42's sessions from its files to the store, and back.
 
 use std::{
+    collections::BTreeSet,
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -77,6 +79,9 @@ enum Move {
     ///
     /// If the files are the authority, they are imported. If the store is, every file that does not say what the store
     /// says is written, unless somebody else wrote it. The exit code is 1 if anything is left behind.
+    ///
+    /// To take over what somebody else wrote instead: mirror --overwrite, which keeps their file, then rollback, put
+    /// their file back in its place, import, and cut over again.
     Mirror {
         #[command(flatten)]
         place: Directory,
@@ -155,11 +160,15 @@ pub fn run(args: Args, db: Option<&str>, out: &mut Output) -> Result<Exit, Failu
         Move::Compare { place } => {
             let dir = place.dir()?;
             let sessions = open(url, false)?;
-            let comparison = block_on(compare(&dir, &sessions)).map_err(failure)?;
+            let comparison = {
+                let _progress = Progress::of_time("comparing", out);
+                block_on(compare(&dir, &sessions)).map_err(failure)?
+            };
             match place.output {
                 Some(Form::Json) => out.json_line(&comparison)?,
                 None => differences(&comparison, out)?,
             }
+            out.flush()?;
             tell(&compared(&comparison), out);
             close(&sessions, comparison.is_equal())
         }
@@ -167,6 +176,7 @@ pub fn run(args: Args, db: Option<&str>, out: &mut Output) -> Result<Exit, Failu
             let dir = place.dir()?;
             let sessions = open(url, true)?;
             let both = block_on(DualWrite::open(sessions.clone(), &dir)).map_err(failure)?;
+            let before = replaced(&dir)?;
             let mirrored = {
                 let progress = Progress::of_files(out);
                 block_on(both.mirror_all(on_conflict(overwrite), &mut |at| show(&progress, at)))
@@ -178,10 +188,12 @@ pub fn run(args: Args, db: Option<&str>, out: &mut Output) -> Result<Exit, Failu
                     report.is_clean()
                 }
                 Mirrored::Store { written, pending } => {
+                    let kept: Vec<String> = replaced(&dir)?.difference(&before).cloned().collect();
                     if place.output.is_some() {
-                        out.json_line(&mirrored)?;
+                        out.json_line(&MirroredJson { mirrored: &mirrored, kept: &kept })?;
                     }
                     behind(pending, out);
+                    kept.iter().for_each(|path| tell(&format!("kept, as it was: {path}"), out));
                     tell(&format!("files: {written} written, {} behind", pending.len()), out);
                     pending.is_empty()
                 }
@@ -191,18 +203,41 @@ pub fn run(args: Args, db: Option<&str>, out: &mut Output) -> Result<Exit, Failu
         Move::CutOver { place } => {
             let dir = place.dir()?;
             let sessions = open(url, true)?;
-            let result = block_on(cut_over(&sessions, &dir)).map_err(failure)?;
+            let result = {
+                let _progress = Progress::of_time("importing and comparing", out);
+                block_on(cut_over(&sessions, &dir)).map_err(failure)?
+            };
             moved(&result, Authority::Store, &place, out)?;
             close(&sessions, result.authority == Authority::Store)
         }
         Move::Rollback { place } => {
             let dir = place.dir()?;
             let sessions = open(url, false)?;
-            let result = block_on(rollback(&sessions, &dir)).map_err(failure)?;
+            let result = {
+                let _progress = Progress::of_time("writing and comparing", out);
+                block_on(rollback(&sessions, &dir)).map_err(failure)?
+            };
             moved(&result, Authority::Json, &place, out)?;
             close(&sessions, result.authority == Authority::Json)
         }
     }
+}
+
+/// The files that were kept beside those that were written in their places.
+fn replaced(dir: &Path) -> Result<BTreeSet<String>, Failure> {
+    let cannot = |error| Failure::bad_input(format!("{}: {error}", dir.display()));
+    let entries = fs::read_dir(dir).map_err(cannot)?;
+    let paths = entries.map(|entry| entry.map(|entry| entry.path().display().to_string()));
+    let paths = paths.collect::<Result<BTreeSet<_>, _>>().map_err(cannot)?;
+    Ok(paths.into_iter().filter(|path| path.contains(".json.replaced-")).collect())
+}
+
+/// What came of a mirror, as JSON: with the files that were kept.
+#[derive(Serialize)]
+struct MirroredJson<'a> {
+    #[serde(flatten)]
+    mirrored: &'a Mirrored,
+    kept: &'a [String],
 }
 
 /// The sessions of the store at `url`, which is made only for a command that puts something in.
@@ -322,10 +357,10 @@ fn way_on(comparison: &Comparison) -> &'static str {
         return "mend what cannot be read or stored in the files, or take it out of them";
     }
     if has(|what| matches!(what, Disagreement::OnlyInStore { .. })) {
-        return "`sessiondb ait42 import --overwrite` takes what the files have; a session that never came from them \
-                goes with `sessiondb rm ait42:worktree:HASH:session:ID`";
+        return "`sessiondb ait42 import --overwrite` makes the store say what the files say, and removes what they do not \
+                have any more; a session that never came from them goes with `sessiondb rm ait42:worktree:HASH:session:ID`";
     }
-    "`sessiondb ait42 import --overwrite` takes what the files have"
+    "`sessiondb ait42 import --overwrite` makes the store say what the files say, and removes what they do not have any more"
 }
 
 fn behind(pending: &[Pending], out: &Output) {
@@ -340,6 +375,7 @@ fn moved(result: &Moved, to: Authority, place: &Directory, out: &mut Output) -> 
         Some(Form::Json) => out.json_line(result)?,
         None => differences(&result.comparison, out)?,
     }
+    out.flush()?;
     behind(&result.pending, out);
     let side = match result.authority {
         Authority::Json => "the files are",
@@ -353,10 +389,10 @@ fn moved(result: &Moved, to: Authority, place: &Directory, out: &mut Output) -> 
     } else {
         tell(&compared(&result.comparison), out);
         tell(&format!("nothing has moved: {side} the authority as before"), out);
-        out.hint(match result.authority {
-            Authority::Json => way_on(&result.comparison),
-            Authority::Store => "`sessiondb ait42 mirror --overwrite` writes what the store has",
-        });
+        // What keeps files behind says itself what to do.
+        if result.authority == Authority::Json {
+            out.hint(way_on(&result.comparison));
+        }
     }
     Ok(())
 }

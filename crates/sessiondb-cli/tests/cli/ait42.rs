@@ -97,10 +97,10 @@ fn files_are_imported_cut_over_and_rolled_back() {
     def: HOME/.ait42/sessions/def.json is not what was last written there from the store: somebody else changed it; `sessiondb ait42 mirror --overwrite` keeps theirs beside it and writes the store's
     workspaces: 2, sessions: 3, differences: 1
     nothing has moved: the store is the authority as before
-    hint: `sessiondb ait42 mirror --overwrite` writes what the store has
     "#);
     insta::assert_snapshot!(said(&place, &["mirror", "--overwrite"]), @r"
     --- 0
+    kept, as it was: HOME/.ait42/sessions/def.json.replaced-1
     files: 1 written, 0 behind
     ");
     insta::assert_snapshot!(said(&place, &["rollback"]), @r"
@@ -151,7 +151,7 @@ fn what_is_left_out_is_named_and_the_exit_code_says_so() {
     --- 1
     workspaces: 2, sessions: 2, differences: 1
     nothing has moved: the files are the authority as before
-    hint: `sessiondb ait42 import --overwrite` takes what the files have
+    hint: `sessiondb ait42 import --overwrite` makes the store say what the files say, and removes what they do not have any more
     "#);
     insta::assert_snapshot!(said(&place, &["import", "--overwrite"]), @r"
     --- 0
@@ -165,7 +165,7 @@ fn what_is_left_out_is_named_and_the_exit_code_says_so() {
     --- 1
     workspaces: 2, sessions: 3, differences: 1
     nothing has moved: the files are the authority as before
-    hint: `sessiondb ait42 import --overwrite` takes what the files have; a session that never came from them goes with `sessiondb rm ait42:worktree:HASH:session:ID`
+    hint: `sessiondb ait42 import --overwrite` makes the store say what the files say, and removes what they do not have any more; a session that never came from them goes with `sessiondb rm ait42:worktree:HASH:session:ID`
     ");
     place.ok(&["rm", "ait42:worktree:def:session:mine", "--yes"]);
     insta::assert_snapshot!(said(&place, &["compare"]), @r"
@@ -194,7 +194,7 @@ fn json_has_a_line_for_each_file_or_one_object() {
     let moved = json(&place.ok(&["ait42", "cut-over", dir, "-o", "json", "-q"]));
     assert_eq!((&moved["authority"], &moved["changed"]), (&json!("store"), &json!(true)));
     let mirrored = json(&place.ok(&["ait42", "mirror", dir, "-o", "json", "-q"]));
-    assert_eq!(mirrored, json!({"authority": "store", "written": 0, "pending": []}));
+    assert_eq!(mirrored, json!({"authority": "store", "written": 0, "pending": [], "kept": []}));
 }
 
 #[test]
