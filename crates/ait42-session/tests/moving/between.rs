@@ -10,11 +10,11 @@ use std::{
 };
 
 use ait42_session::{
-    DualWrite, SessionRepository as _, WorktreeSession,
+    DualWrite, RepositoryError, SessionRepository as _, WorktreeSession,
     migration::{Authority, OnConflict, cut_over, import},
     sessiondb::{Commit, Json, MemoryBackend, NewMessage, SessionFilter, SessionKey, Write},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     engine::{Engine, Then, repository},
@@ -27,6 +27,33 @@ fn said(id: &str) -> Commit {
     message.attributes = Some(Json::parse(r#"{"timestamp":"2025-03-01T00:00:00Z"}"#).unwrap());
     Commit::new(SessionKey::new("ait42", "worktree", "abc", "session", id))
         .write(Write::Append(vec![message]))
+}
+
+/// Moves the authority, as another process would that could not have the lock.
+async fn moved(place: &Place, to: Authority) -> Commit {
+    let filter = SessionFilter { channel: Some("json".into()), ..SessionFilter::default() };
+    let directory = place.store.pool().session_list(&filter).await.unwrap().sessions.remove(0);
+    let mut members: Value = serde_json::from_str(directory.metadata.get()).unwrap();
+    members["authority"] = json!(to);
+    Commit::new(directory.key).write(Write::SetMetadata(Json::from_value(&members).unwrap()))
+}
+
+/// An import takes no lock of the directory: what it decided while the files were the authority is not written when they
+/// are not any more.
+#[tokio::test]
+async fn nothing_is_imported_after_the_authority_moved() {
+    let inner = MemoryBackend::new();
+    let place = Place::with(repository(Arc::new(inner.clone())));
+    place.put("abc", &sessions(0..2));
+    place.import().await;
+    place.put("abc", &sessions(0..3));
+    let others = Mutex::new(Some(vec![moved(&place, Authority::Store).await]));
+    let mut engine = Engine::new(inner);
+    engine.on_commit = Box::new(move || others.lock().unwrap().take().map_or(Then::GoOn, Then::OthersFirst));
+    let store = repository(Arc::new(engine));
+    let error = import(&store, place.dir(), OnConflict::Keep, &mut |_| {}).await.unwrap_err();
+    assert!(matches!(&error, RepositoryError::Validation(why) if why.contains("rollback")), "{error}");
+    assert_eq!(place.store.get_all_sessions("abc").await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -135,10 +162,7 @@ async fn a_change_goes_where_the_authority_is_when_it_happens() {
     let place = Place::with(repository(Arc::new(inner.clone())));
     place.put("abc", &sessions(0..2));
     assert!(cut_over(&place.store, place.dir()).await.unwrap().changed);
-    let filter = SessionFilter { channel: Some("json".into()), ..SessionFilter::default() };
-    let directory = place.store.pool().session_list(&filter).await.unwrap().sessions.remove(0);
-    let members = directory.metadata.get().replace(r#""authority":"store""#, r#""authority":"json""#);
-    let moved = Commit::new(directory.key).write(Write::SetMetadata(Json::parse(&members).unwrap()));
+    let moved = moved(&place, Authority::Json).await;
     let others = Mutex::new(Some(vec![moved]));
     let mut engine = Engine::new(inner);
     // AIT42 may be running again, too.
