@@ -47,6 +47,8 @@
 //!   behind is known: a note in the store, written in the same atomic call as the change, or the digest of the file.
 //! - Nothing is overwritten that this crate did not write or import: a session that was changed on both sides is left as
 //!   it is and named, and so is a file that somebody else wrote.
+//! - A file that is gone or blank, whose sessions the store still has, takes no session away, and [`DualWrite`](crate::DualWrite)
+//!   does not begin it anew, until somebody says that they shall go.
 //! - What cannot be read or stored is named, stays where it is, and keeps nothing else from being moved.
 //! - Members that the models have no field for go along. Numbers are what JavaScript has: doubles, and whole numbers of 64
 //!   bits.

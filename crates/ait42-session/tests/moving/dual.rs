@@ -280,6 +280,9 @@ async fn a_file_that_was_emptied_is_not_begun_anew_while_the_store_has_its_sessi
         place.overwrite().await;
         dual.create_session(new("s1", "abc")).await.unwrap();
         assert_eq!((dual.status().await.unwrap(), place.differences().await), (vec![], vec![]));
+        // Those of another directory are in nobody's way.
+        let other = DualWrite::open(place.store.clone(), place.root().join("other")).await.unwrap();
+        other.create_session(new("s2", "abc")).await.unwrap();
     }
 }
 

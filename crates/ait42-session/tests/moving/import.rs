@@ -245,6 +245,13 @@ async fn sessions_of_another_directory_are_left_alone() {
     let report = import(OnConflict::Keep).await;
     assert_eq!((counts(&report.files[0]), report.files[0].own.len()), ([1, 0, 0, 0], 2));
     assert_eq!(place.store.get_all_sessions("abc").await.unwrap().len(), 3);
+    // Nor is one of the same id changed.
+    fs::write(other.join("abc.json"), json!([with(session(1), "/task", json!("other"))]).to_string())
+        .unwrap();
+    let report = import(OnConflict::Keep).await;
+    assert_eq!(report.files[0].conflicts.len(), 1, "{report:?}");
+    assert!(report.files[0].conflicts[0].reason.contains("was not imported from here"), "{report:?}");
+    assert_eq!(place.store.get_session("abc", "comp-1").await.unwrap().task, "Task 1");
 }
 
 #[tokio::test]

@@ -187,3 +187,13 @@ async fn when_a_session_was_last_changed_does_not_go_back() {
     assert_eq!(files.select_winner("abc", "comp-1", 1, None).await.unwrap().updated_at, ahead);
     assert_eq!(place.store.select_winner("abc", "comp-1", 1, None).await.unwrap().updated_at, ahead);
 }
+
+#[tokio::test]
+async fn a_change_that_changes_nothing_does_not_write_the_file() {
+    let place = Place::new().await;
+    fs::write(place.path("abc"), json!([session(1)]).to_string()).unwrap();
+    let files = JsonSessionRepository::new(place.dir());
+    let said = files.get_session("abc", "comp-1").await.unwrap().chat_history.remove(0);
+    files.add_chat_message_in("abc", "comp-1", said).await.unwrap();
+    assert_eq!(fs::read_to_string(place.path("abc")).unwrap(), json!([session(1)]).to_string());
+}
