@@ -114,6 +114,18 @@ mod tests {
         }
     }
 
+    /// No character between the digits is taken for another.
+    #[test]
+    fn the_stores_own_text_has_its_own_separators() {
+        let text = "2026-02-15T10:00:00.500000Z";
+        assert!(own(text.as_bytes()).is_some());
+        for (place, _) in text.bytes().enumerate().filter(|(_, byte)| !byte.is_ascii_digit()) {
+            let mut other = text.as_bytes().to_vec();
+            other[place] = b',';
+            assert_eq!(own(&other), None, "{place}");
+        }
+    }
+
     #[test]
     fn hand_written_times_are_read() {
         let expected = "2026-02-15T10:00:00.500000Z";

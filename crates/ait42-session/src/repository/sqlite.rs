@@ -148,7 +148,13 @@ impl SqliteSessionRepository {
         let change = Change::Update(Box::new(session));
         let after = change.apply(&id, Some(before.record.clone()), &time::to_text(now))?;
         let commits = writes::commits(Some(&before), after.as_ref(), now)?;
-        self.pool().commit(commits).await.map_err(|error| refused(&id, error))?;
+        self.pool().commit(commits).await.map_err(|error| match error {
+            // What is not there is at revision 0: it was deleted meanwhile.
+            Error::Conflict { conflict: Conflict::State { current: 0, .. }, .. } => {
+                RepositoryError::NotFound(shown(&id))
+            }
+            error => refused(&id, error),
+        })?;
         self.get_session(&workspace, &id).await
     }
 

@@ -229,6 +229,8 @@ async fn a_large_session_is_read_as_it_was_at_one_moment() {
     let status = |status: &str| Commit::new(key("s0")).write(Write::SetStatus(status.into()));
     for (change, expected) in [
         (status("paused"), ("paused", 2 + 10_020)),
+        // What is appended meanwhile came after the moment.
+        (Commit::new(key("s0")).write(Write::Append(vec![one(99_999)])), ("paused", 2 + 10_020)),
         (status("failed").write(Write::Rewind { seq: 1 }), ("failed", 1)),
     ] {
         *counting.after_list.lock().unwrap() = vec![change];
@@ -248,4 +250,16 @@ async fn a_message_is_decided_anew_if_what_stood_in_its_way_is_gone() {
     *counting.after_list.lock().unwrap() = vec![Commit::new(key("s1")).write(Write::Delete)];
     let gone = repo.add_chat_message_in(WS, "s1", message("m2", "user", "another")).await;
     assert_eq!(not_found(gone), "s1");
+}
+
+/// A session is deleted after it was read and before it is changed: it is not found, whichever verb it was.
+#[tokio::test]
+async fn what_is_deleted_before_it_is_changed_is_not_found() {
+    let (repo, counting) = workspace_of(2).await;
+    let (read, revision) = repo.get_session_revised(WS, "s0").await.unwrap();
+    let changed = WorktreeSession { task: "other".into(), ..read };
+    *counting.after_list.lock().unwrap() = vec![Commit::new(key("s0")).write(Write::Delete)];
+    assert_eq!(not_found(repo.update_session_at(changed, revision).await), "s0");
+    *counting.after_list.lock().unwrap() = vec![Commit::new(key("s1")).write(Write::Delete)];
+    assert_eq!(not_found(repo.select_winner(WS, "s1", 1, None).await), "s1");
 }

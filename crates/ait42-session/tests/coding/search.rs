@@ -73,6 +73,21 @@ async fn what_is_found_is_whole() {
     assert_eq!(found[0].chat_history.len(), 2);
 }
 
+/// What is found has more messages than the store answers at once.
+#[tokio::test]
+async fn what_is_found_is_whole_however_large_it_is() {
+    let repo = in_memory().await;
+    for id in ["a", "b", "c"] {
+        let chat_history = (0..4_000).map(|i| message(&format!("m{i}"), "user", "…")).collect();
+        repo.create_session(WorktreeSession { chat_history, ..session(WS, id) }).await.unwrap();
+    }
+    let filters = SessionFilters { search_query: Some("login".into()), ..Default::default() };
+    let found = repo.search_sessions(WS, filters).await.unwrap();
+    assert_eq!(ids(&found), ["c", "b", "a"]);
+    assert!(found.iter().all(|session| session.chat_history.len() == 4_000));
+    assert_eq!(found, all(&repo, WS).await);
+}
+
 #[tokio::test]
 async fn summaries_say_what_sessions_say_but_for_outputs_and_messages() {
     let repo = filled().await;

@@ -145,7 +145,7 @@ fn what_is_no_part_of_an_interview_is_in_neither() {
         let record = repository.get_record("s1").await.unwrap().unwrap();
         assert_eq!((record.session.state.turn_count, record.config.len()), (3, 1));
         let all = SessionFilter::default();
-        assert_eq!(repository.list(&all).await.unwrap().sessions, [record.clone()]);
+        assert_eq!(repository.list(&all).await.unwrap().sessions, std::slice::from_ref(&record));
         assert_eq!(repository.count(&all).await.unwrap(), 1);
         assert_eq!(rows(&file), [row(&record)]);
     });
