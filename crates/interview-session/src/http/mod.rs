@@ -39,7 +39,8 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// The **body** of a `POST` is a JSON object, of the content type `application/json`, with `methodology`, `concept_id` and
 /// `concept_name`, each a string of more than white space. There may be a `config`, an object, and an `id`, a UUID in lower case with hyphens: who
 /// chooses the id can send a request again whose answer was lost, since the second one is 409 and no second interview. Any
-/// other member is refused, so that nothing is lost in silence.
+/// other member is refused. Numbers in a config are doubles or whole numbers of 64 bits, and of a member that is given
+/// twice the last counts.
 ///
 /// The **list** has those that began last first. `status` names a status that is wanted, and may be given several times;
 /// `limit` says how many, 1 to 1,000, and is 100 if not given; `after` is the `next` of the page before, which is `null` at
