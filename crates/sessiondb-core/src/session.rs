@@ -100,6 +100,9 @@ impl SessionOrder {
 
 /// Which sessions to list. All conditions must hold; the default lists every session, the last changed first.
 ///
+/// A list of all sessions or of an agent's finds them in each order without passing over others; one of an agent's channel
+/// and account, or of an agent's peer, in the `Created` orders. Any other condition passes over what does not match.
+///
 /// ```
 /// use sessiondb_core::SessionFilter;
 ///

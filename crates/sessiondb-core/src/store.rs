@@ -113,7 +113,8 @@ impl Store {
     }
 
     /// A page of the sessions that match, within the scope, each with its documents and messages as asked for: all in
-    /// one read, as they were at one moment. What it costs does not depend on how many sessions there are beside them.
+    /// one read, as they were at one moment. The sessions are found as in [`session_list`](Store::session_list); their parts
+    /// cost what they bring.
     ///
     /// A page ends after [`limit`](SessionFilter::limit) sessions, or before the one with which it would have more than
     /// [`PARTS_MAX`](crate::limits::PARTS_MAX) messages or documents.

@@ -42,6 +42,7 @@ pub(crate) fn session_parts(
     let mut statement = conn.prepare_cached(&sessions_sql())?;
     let mut rows = statement.query([text(&parts)?])?;
     while let Some(row) = rows.next()? {
+        // The place of the key, after the columns of the session.
         *place(&mut sessions, row.get(18)?)? = Some(row::session(row)?);
     }
     parts_of(conn, sessions, wanted)
@@ -106,6 +107,7 @@ fn documents(
     let params = params![text(&logs)?, text(&collections)?, PARTS_MAX as i64 + 1];
     let mut rows = statement.query(params)?;
     while let Some(row) = rows.next()? {
+        // The place of the session, after the columns of the document.
         place(&mut documents, row.get(7)?)?.push(row::document(row)?);
     }
     Ok(documents)
@@ -136,6 +138,7 @@ fn messages(conn: &Connection, sessions: &[Option<Session>]) -> Read<Vec<Vec<Mes
     let mut statement = conn.prepare_cached(&messages_sql())?;
     let mut rows = statement.query(params![text(&spans)?, PARTS_MAX as i64 + 1])?;
     while let Some(row) = rows.next()? {
+        // The place of the span, after the columns of the message.
         let of = *place(&mut of_spans, row.get(12)?)?;
         place(&mut messages, of as i64)?.push(row::message(row)?);
     }
