@@ -31,9 +31,26 @@ pub fn round_up(time: Time) -> Time {
     if down < time { down + chrono::TimeDelta::microseconds(1) } else { down }
 }
 
-/// `2026-11-20T09:47:28.123456Z`: ISO 8601, always 27 characters.
+/// `2026-11-20T09:47:28.123456Z`: ISO 8601, always 27 characters. For a moment that the store cannot keep (see
+/// [`validate`]) it is some other text.
 pub fn to_text(time: Time) -> String {
-    truncate(time).format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+    let time = truncate(time);
+    let mut text = *b"0000-00-00T00:00:00.000000Z";
+    // Digit by digit: a formatter of all the ways in which a time can be written takes ten times as long.
+    let mut put = |from: usize, to: usize, mut number: u32| {
+        for place in text[from..to].iter_mut().rev() {
+            *place = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+    };
+    put(0, 4, time.year().unsigned_abs());
+    put(5, 7, time.month());
+    put(8, 10, time.day());
+    put(11, 13, time.hour());
+    put(14, 16, time.minute());
+    put(17, 19, time.second());
+    put(20, 26, time.timestamp_subsec_micros());
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Whether the store can keep this moment: years 0000 to 9999, which fit the fixed width.
@@ -97,6 +114,7 @@ mod tests {
         fn the_order_of_texts_is_the_order_of_times(a in 0_i64..253_402_300_799_999_999, b in 0_i64..253_402_300_799_999_999) {
             let (a, b) = (DateTime::from_timestamp_micros(a).unwrap(), DateTime::from_timestamp_micros(b).unwrap());
             prop_assert_eq!(to_text(a).cmp(&to_text(b)), a.cmp(&b));
+            prop_assert_eq!(to_text(a), a.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string());
             prop_assert_eq!(to_text(a).len(), 27);
             prop_assert_eq!(from_text(&to_text(a)).unwrap(), a);
         }

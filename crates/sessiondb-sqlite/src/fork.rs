@@ -169,11 +169,15 @@ fn let_go(conn: &Connection, log: LogId) -> Applied<()> {
             conn.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([log.0])?;
         }
         Some(last) => {
-            // The trigger on deleted messages counts them down.
-            conn.prepare_cached("DELETE FROM messages WHERE session_id = ?1 AND seq > ?2")?
+            let gone = conn
+                .prepare_cached("DELETE FROM messages WHERE session_id = ?1 AND seq > ?2")?
                 .execute(params![log.0, last])?;
-            conn.prepare_cached("UPDATE sessions SET next_seq = ?2 WHERE id = ?1 AND next_seq > ?2")?
-                .execute(params![log.0, last + 1])?;
+            conn.prepare_cached(
+                "UPDATE sessions SET next_seq = min(next_seq, ?2), log_count = log_count - ?3, \
+                                     message_count = message_count - ?3 \
+                 WHERE id = ?1",
+            )?
+            .execute(params![log.0, last + 1, gone as i64])?;
         }
     }
     Ok(())
