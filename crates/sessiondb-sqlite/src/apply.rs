@@ -13,10 +13,10 @@ use crate::{error::Failure, history, query, window};
 pub(crate) type Applied<T> = Result<T, Failure>;
 
 /// Applies one commit. `now` is its time if it does not bring one.
-pub(crate) fn commit(conn: &Connection, commit: Commit, now: Time) -> Applied<Receipt> {
+pub(crate) fn commit(conn: &Connection, commit: &Commit, now: Time) -> Applied<Receipt> {
     let session = query::session(conn, &commit.key)?;
     let digest = commit.id.as_ref().map(|_| commit.digest());
-    if let Some(receipt) = answered_before(conn, &commit, digest, session.as_ref())? {
+    if let Some(receipt) = answered_before(conn, commit, digest, session.as_ref())? {
         return Ok(receipt);
     }
     for expect in &commit.expect {
@@ -28,8 +28,8 @@ pub(crate) fn commit(conn: &Connection, commit: Commit, now: Time) -> Applied<Re
     let head_before = session.as_ref().map_or(0, |session| session.head);
     let mut change = Change {
         conn,
-        key: commit.key,
-        id: commit.id,
+        key: &commit.key,
+        id: commit.id.as_ref(),
         digest,
         at,
         session,
@@ -41,7 +41,7 @@ pub(crate) fn commit(conn: &Connection, commit: Commit, now: Time) -> Applied<Re
         head_before,
         view_change: None,
     };
-    for write in commit.writes {
+    for write in &commit.writes {
         change.write(write)?;
     }
     change.finish()
@@ -142,8 +142,8 @@ fn expected(conn: &Connection, expect: &Expect, key: &SessionKey, session: Optio
 /// A commit half way: the session as it will be, and what was written beside it.
 pub(crate) struct Change<'a> {
     pub conn: &'a Connection,
-    pub key: SessionKey,
-    id: Option<CommitId>,
+    pub key: &'a SessionKey,
+    id: Option<&'a CommitId>,
     /// Of a commit that bears an id.
     digest: Option<[u8; 17]>,
     pub at: Time,
@@ -164,7 +164,7 @@ pub(crate) struct Change<'a> {
 }
 
 impl Change<'_> {
-    fn write(&mut self, write: Write) -> Applied<()> {
+    fn write(&mut self, write: &Write) -> Applied<()> {
         match write {
             Write::Open(opening) => return self.open(opening),
             Write::Fork(fork) => return self.fork(fork),
@@ -178,27 +178,27 @@ impl Change<'_> {
         match write {
             // These are done where the session may be absent.
             Write::Open(_) | Write::Fork(_) | Write::Restore(_) => {}
-            Write::Compact { through, summary } => self.compact(through, summary)?,
+            Write::Compact { through, summary } => self.compact(*through, summary)?,
             Write::Uncompact => self.uncompact()?,
-            Write::Pop { count } => self.pop(count)?,
-            Write::Rewind { seq } => self.rewind(seq)?,
+            Write::Pop { count } => self.pop(*count)?,
+            Write::Rewind { seq } => self.rewind(*seq)?,
             Write::Undo => self.undo()?,
-            Write::SetView(stretches) => self.set_view(&stretches)?,
-            Write::Append(messages) => messages.into_iter().try_for_each(|message| self.append(message))?,
+            Write::SetView(stretches) => self.set_view(stretches)?,
+            Write::Append(messages) => messages.iter().try_for_each(|message| self.append(message))?,
             Write::SetStatus(status) => {
-                session.status = status;
+                session.status.clone_from(status);
                 self.changed_state("status");
             }
             Write::SetMetadata(metadata) => {
-                session.metadata = metadata;
+                session.metadata.clone_from(metadata);
                 self.changed_state("metadata");
             }
             Write::SetTokens(tokens) => {
-                session.token_usage = tokens;
+                session.token_usage = *tokens;
                 self.changed_state("tokens");
             }
             Write::AddTokens(tokens) => {
-                let sum = session.token_usage.saturating_add(tokens);
+                let sum = session.token_usage.saturating_add(*tokens);
                 if sum > limits::COUNT_MAX {
                     let message = format!("session {}: its tokens would exceed 63 bits", session.key);
                     return Err(Error::Invalid(message).into());
@@ -207,12 +207,13 @@ impl Change<'_> {
                 self.logged = true;
                 self.changed("tokens");
             }
-            Write::PutDocument(document) => self.put(log, document)?,
+            Write::PutDocument(document) => self.put(log, document.clone())?,
             Write::PatchDocument { collection, id, patch } => {
-                let old = query::document(self.conn, log, &collection, &id)?;
+                let old = query::document(self.conn, log, collection, id)?;
                 let (body, blob) =
                     old.map_or((Json::object(), None), |Document { body, blob, .. }| (body, blob));
-                let body = body.merge_patch(&patch)?;
+                let body = body.merge_patch(patch)?;
+                let (collection, id) = (collection.clone(), id.clone());
                 let patched = NewDocument { collection, id, body, blob };
                 patched.validate()?;
                 self.put(log, patched)?;
@@ -233,19 +234,19 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn open(&mut self, opening: Opening) -> Applied<()> {
+    fn open(&mut self, opening: &Opening) -> Applied<()> {
         if let Some(session) = &self.session {
-            return match opening.family {
-                Some(expected) if expected != session.family => {
-                    let current = session.family.clone();
-                    Err(conflict(&session.key, Conflict::Family { expected, current }))
+            return match &opening.family {
+                Some(expected) if *expected != session.family => {
+                    let (expected, current) = (expected.clone(), session.family.clone());
+                    Err(conflict(self.key, Conflict::Family { expected, current }))
                 }
                 _ => Ok(()),
             };
         }
-        let family = opening.family.unwrap_or_else(|| FAMILY_DEFAULT.into());
-        let status = opening.status.unwrap_or_else(|| STATUS_DEFAULT.into());
-        let metadata = opening.metadata.unwrap_or_else(Json::object);
+        let family = opening.family.clone().unwrap_or_else(|| FAMILY_DEFAULT.into());
+        let status = opening.status.clone().unwrap_or_else(|| STATUS_DEFAULT.into());
+        let metadata = opening.metadata.clone().unwrap_or_else(Json::object);
         let [agent_id, channel, account_id, peer_kind, peer_id] = self.key.parts();
         let at = time::to_text(self.at);
         let log = LogId(
@@ -277,7 +278,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn append(&mut self, new: NewMessage) -> Applied<()> {
+    fn append(&mut self, new: &NewMessage) -> Applied<()> {
         let Some(session) = &mut self.session else { return Ok(()) };
         if let Some(id) = &new.message_id
             && let Some(stored) = window::message_by_id(self.conn, session, id)?
@@ -297,7 +298,7 @@ impl Change<'_> {
     }
 
     /// Puts a message at the end of the session's log, and answers its number.
-    pub fn push(&mut self, new: NewMessage) -> Applied<u64> {
+    pub fn push(&mut self, new: &NewMessage) -> Applied<u64> {
         let Some(session) = &mut self.session else { return Ok(0) };
         // Only by hand or by a restore can a session come to the end of the numbers.
         let seq = session.head + 1;
@@ -308,15 +309,15 @@ impl Change<'_> {
         let message = Message {
             id: 0,
             seq,
-            role: new.role,
-            content: new.content,
-            tool_calls: new.tool_calls,
+            role: new.role.clone(),
+            content: new.content.clone(),
+            tool_calls: new.tool_calls.clone(),
             created_at: new.created_at.map_or(self.at, time::truncate),
-            message_id: new.message_id,
-            opens: new.opens,
-            closes: new.closes,
+            message_id: new.message_id.clone(),
+            opens: new.opens.clone(),
+            closes: new.closes.clone(),
             token_count: new.token_count,
-            attributes: new.attributes,
+            attributes: new.attributes.clone(),
         };
         insert(self.conn, session.log, &message)?;
         session.head += 1;
@@ -347,7 +348,7 @@ impl Change<'_> {
 
     /// Writes the session's own row and the feed's, and answers.
     fn finish(self) -> Applied<Receipt> {
-        let key = self.key;
+        let key = self.key.clone();
         let Some(mut session) = self.session else {
             // Nothing was written to a session that does not exist: expectations alone.
             let changed = !self.what.is_empty();

@@ -12,12 +12,12 @@ use crate::{
 
 impl Change<'_> {
     /// Opens the session as a fork of another. No message is read or written.
-    pub fn fork(&mut self, fork: Fork) -> Applied<()> {
+    pub fn fork(&mut self, fork: &Fork) -> Applied<()> {
         if let Some(session) = &self.session {
-            return Err(conflict(&self.key, Conflict::Exists { current: session.revision }));
+            return Err(conflict(self.key, Conflict::Exists { current: session.revision }));
         }
         let Some(parent) = query::session(self.conn, &fork.parent)? else {
-            return Err(Error::NotFound(Box::new(fork.parent)).into());
+            return Err(Error::NotFound(Box::new(fork.parent.clone())).into());
         };
         let shown = match fork.at {
             None => Some(parent.view.clone()),
@@ -34,8 +34,8 @@ impl Change<'_> {
             log: LogId(0),
             key: self.key.clone(),
             family: parent.family,
-            status: fork.status.unwrap_or(parent.status),
-            metadata: fork.metadata.unwrap_or(parent.metadata),
+            status: fork.status.clone().unwrap_or(parent.status),
+            metadata: fork.metadata.clone().unwrap_or(parent.metadata),
             message_count: 0,
             log_count: 0,
             token_usage: 0,

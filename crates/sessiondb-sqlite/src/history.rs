@@ -14,11 +14,11 @@ use crate::{
 };
 
 impl Change<'_> {
-    pub fn compact(&mut self, through: u64, summary: Vec<NewMessage>) -> Applied<()> {
+    pub fn compact(&mut self, through: u64, summary: &[NewMessage]) -> Applied<()> {
         let Some(session) = self.session.clone() else { return Ok(()) };
         let Some((hidden, kept)) = session.view.split_after(through).filter(|_| through <= session.head)
         else {
-            return Err(conflict(&self.key, Conflict::NotInView { seq: through }));
+            return Err(conflict(self.key, Conflict::NotInView { seq: through }));
         };
         // What can matter for a cut that lies at most one reach before the wanted one.
         let (hidden, kept) = (window::stretches(&hidden), window::stretches(&kept));
@@ -34,7 +34,7 @@ impl Change<'_> {
                 && let Some(stored) = window::message_by_id(self.conn, &session, id)?
             {
                 let taken = Conflict::MessageId { id: id.clone(), seq: stored.seq };
-                return Err(conflict(&self.key, taken));
+                return Err(conflict(self.key, taken));
             }
             let seq = self.push(message)?;
             self.seqs.push(seq);
@@ -83,7 +83,7 @@ impl Change<'_> {
     pub fn rewind(&mut self, seq: u64) -> Applied<()> {
         let Some(session) = &self.session else { return Ok(()) };
         let hidden = session.view.split_after(seq).filter(|_| seq <= session.head).map(|(_, hidden)| hidden);
-        let Some(hidden) = hidden else { return Err(conflict(&self.key, Conflict::NotInView { seq })) };
+        let Some(hidden) = hidden else { return Err(conflict(self.key, Conflict::NotInView { seq })) };
         let view = session.view.rewound(seq, session.log, session.head);
         if let Some(view) = view
             && window::any(self.conn, &window::stretches(&hidden))?
@@ -115,7 +115,7 @@ impl Change<'_> {
         for stretch in stretches {
             let found = resolve(*stretch, &ancestors, session.log, session.log_first, session.head);
             let unknown = Conflict::NotInView { seq: stretch.1 };
-            spans.extend(found.ok_or_else(|| conflict(&self.key, unknown))?);
+            spans.extend(found.ok_or_else(|| conflict(self.key, unknown))?);
         }
         let view = View::of(spans, session.log, session.head);
         view.validate_rewrite(session.head)?;
@@ -169,7 +169,7 @@ impl Change<'_> {
             let mut rows = statement.query(params![span.log, span.first, span.last])?;
             while let Some(row) = rows.next()? {
                 let message = row::message(row)?;
-                head_now = self.push(copy(message))?;
+                head_now = self.push(&copy(message))?;
             }
         }
         self.show(View::rewritten(front, &back, session.log, session.head, head_now))

@@ -13,10 +13,10 @@ use crate::{
 };
 
 impl Change<'_> {
-    pub fn restore(&mut self, restore: Restore) -> Applied<()> {
+    pub fn restore(&mut self, restore: &Restore) -> Applied<()> {
         self.restored = true;
         if let Restore::Session(session) = restore {
-            return self.restore_session(*session);
+            return self.restore_session(session);
         }
         if self.session.is_none() {
             return Err(Error::NotFound(Box::new(self.key.clone())).into());
@@ -24,30 +24,30 @@ impl Change<'_> {
         match restore {
             Restore::Session(_) => Ok(()),
             Restore::Messages(messages) => {
-                messages.into_iter().try_for_each(|message| self.restore_message(message))
+                messages.iter().try_for_each(|message| self.restore_message(message))
             }
-            Restore::Gap { first, last } => self.restore_gap(first, last),
+            Restore::Gap { first, last } => self.restore_gap(*first, *last),
             Restore::Documents(_) | Restore::State(_) if self.key.is_reserved() => {
                 let message =
                     format!("{} is an address of the store's own and holds nothing but messages", self.key);
                 Err(Error::Invalid(message).into())
             }
             Restore::Documents(documents) => {
-                documents.into_iter().try_for_each(|document| self.restore_document(document))
+                documents.iter().try_for_each(|document| self.restore_document(document))
             }
-            Restore::State(state) => self.restore_state(*state),
+            Restore::State(state) => self.restore_state(state),
         }
     }
 
     fn differs(&self, what: impl Into<String>) -> crate::error::Failure {
-        conflict(&self.key, Conflict::Restored { what: what.into() })
+        conflict(self.key, Conflict::Restored { what: what.into() })
     }
 
     fn log_of(&self, key: &SessionKey) -> Applied<Option<LogId>> {
         query::session_id(self.conn, key)
     }
 
-    fn restore_session(&mut self, new: RestoredSession) -> Applied<()> {
+    fn restore_session(&mut self, new: &RestoredSession) -> Applied<()> {
         let mut ancestors = Vec::new();
         for ancestor in &new.ancestors {
             let session = query::session(self.conn, &ancestor.key)?;
@@ -78,7 +78,7 @@ impl Change<'_> {
         let session = Session {
             log: LogId(0),
             key: self.key.clone(),
-            family: new.family,
+            family: new.family.clone(),
             status: STATUS_DEFAULT.into(),
             metadata: Json::object(),
             message_count: 0,
@@ -100,9 +100,9 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn restore_message(&mut self, message: Message) -> Applied<()> {
+    fn restore_message(&mut self, message: &Message) -> Applied<()> {
         let Some(session) = &mut self.session else { return Ok(()) };
-        let new = Message { id: 0, created_at: time::truncate(message.created_at), ..message };
+        let new = Message { id: 0, created_at: time::truncate(message.created_at), ..message.clone() };
         let sql = format!("SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_id = ?1 AND seq = ?2");
         let mut statement = self.conn.prepare_cached(&sql)?;
         let stored =
@@ -158,9 +158,9 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn restore_document(&mut self, document: Document) -> Applied<()> {
+    fn restore_document(&mut self, document: &Document) -> Applied<()> {
         let Some(session) = &self.session else { return Ok(()) };
-        let new = Document { updated_at: time::truncate(document.updated_at), ..document };
+        let new = Document { updated_at: time::truncate(document.updated_at), ..document.clone() };
         match query::document(self.conn, session.log, &new.collection, &new.id)? {
             Some(stored) if stored == new => Ok(()),
             Some(_) => Err(self.differs(format!("document {}/{}", new.collection, new.id))),
@@ -173,7 +173,7 @@ impl Change<'_> {
         }
     }
 
-    fn restore_state(&mut self, new: RestoredState) -> Applied<()> {
+    fn restore_state(&mut self, new: &RestoredState) -> Applied<()> {
         let Some(session) = self.session.clone() else { return Ok(()) };
         if session.head != new.head {
             return Err(self.differs("last message"));
@@ -204,8 +204,8 @@ impl Change<'_> {
             });
         }
         let restored = Session {
-            status: new.status,
-            metadata: new.metadata,
+            status: new.status.clone(),
+            metadata: new.metadata.clone(),
             token_usage: new.token_usage,
             updated_at: time::truncate(new.updated_at),
             revision: new.revision,

@@ -75,7 +75,7 @@ impl WriteConnection {
         };
         let mut answers = Vec::with_capacity(count);
         for commits in calls {
-            match apply_call(&self.conn, commits, count == 1) {
+            match apply_call(&self.conn, &commits, count == 1) {
                 Ok(receipts) => answers.push(Ok(receipts)),
                 Err(failed) => {
                     if let Failure::Sqlite(error) = &failed.failure {
@@ -242,16 +242,14 @@ struct Failed {
 
 /// Applies one call's commits, all or none. A call that is the only one is taken back with the transaction: for a
 /// savepoint SQLite would keep a copy of every page that changes, and with each row walk through all of them.
-fn apply_call(conn: &Connection, commits: Vec<Commit>, only: bool) -> Result<Vec<Receipt>, Failed> {
+fn apply_call(conn: &Connection, commits: &[Commit], only: bool) -> Result<Vec<Receipt>, Failed> {
     let now = time::now();
     let apply = || {
         if !only {
             execute(conn, "SAVEPOINT call")?;
         }
-        let receipts = commits
-            .into_iter()
-            .map(|commit| apply::commit(conn, commit, now))
-            .collect::<Result<_, Failure>>()?;
+        let receipts =
+            commits.iter().map(|commit| apply::commit(conn, commit, now)).collect::<Result<_, Failure>>()?;
         if !only {
             execute(conn, "RELEASE call")?;
         }
