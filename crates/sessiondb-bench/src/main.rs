@@ -4,11 +4,12 @@
 #![allow(clippy::print_stdout, reason = "a benchmark's output")]
 
 mod ait42;
+mod engine;
 mod import;
 mod sample;
 mod views;
 
-use std::path::PathBuf;
+use std::{error::Error, path::PathBuf};
 
 use clap::{Parser, Subcommand};
 
@@ -24,6 +25,8 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// Appends, windows, lists and the rest in SessionDB and in what else one could do, and which targets hold.
+    Engine(engine::Options),
     /// Windows at the start, the middle and the end of a long session and of a fork of it; forks of a long session and of
     /// a short one.
     Views {
@@ -66,9 +69,10 @@ enum Bench {
     },
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn Error>> {
     let Args { bench, seed } = Args::parse();
     match bench {
+        Bench::Engine(options) => engine::run(&options, seed).map_err(|error| -> Box<dyn Error> { error }),
         Bench::Views { messages, samples } => Ok(views::run(messages, samples, seed)?),
         Bench::Import { records, samples, runs } => import::run(records, &samples, runs, seed),
         Bench::Ait42 { sessions, rounds, largest, adds, peer } => {

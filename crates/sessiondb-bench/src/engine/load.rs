@@ -1,0 +1,93 @@
+//! What every candidate is given alike: the sessions, the messages, and which message goes to which session.
+
+use sessiondb::{Json, SessionKey};
+
+/// Sessions in the store that is appended to and read from.
+pub(super) const SESSIONS: u64 = 10_000;
+/// Agents that they belong to.
+pub(super) const AGENTS: u64 = 100;
+/// Sessions that are live at a time when messages come in bursts.
+const LIVE: u64 = 200;
+/// Messages that a live session gets, about, before another takes its place.
+const BURST: u64 = 40;
+/// Bytes of a message's content: a JSON list of one block of text.
+pub(super) const CONTENT_BYTES: usize = 400;
+/// Contents that differ; messages take them in turn.
+const CONTENTS: u64 = 1_024;
+
+/// How messages come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrivals {
+    /// As in life: 200 sessions live at a time, each for about 40 messages of its own, then another of the 10,000.
+    Bursty,
+    /// Each message to any of the 10,000 sessions, which no cache likes.
+    Uniform,
+}
+
+impl Arrivals {
+    pub fn name(self) -> &'static str {
+        match self {
+            Arrivals::Bursty => "bursty",
+            Arrivals::Uniform => "uniform",
+        }
+    }
+
+    /// Which session gets the `n`th message. A function of the seed and the number alone, so that callers share no
+    /// state but a counter, and every candidate gets the same.
+    pub fn session(self, seed: u64, n: u64) -> u64 {
+        let of_message = mix(seed ^ mix(n));
+        match self {
+            Arrivals::Uniform => of_message % SESSIONS,
+            Arrivals::Bursty => {
+                // Live sessions leave one after the other and not all at once.
+                let place = of_message % LIVE;
+                let generation = (n + place * BURST) / (LIVE * BURST);
+                mix(seed ^ mix(place << 32 | generation)) % SESSIONS
+            }
+        }
+    }
+}
+
+/// The keys of the sessions and the contents of the messages.
+pub(super) struct Sample {
+    pub keys: Vec<SessionKey>,
+    contents: Vec<Json>,
+}
+
+impl Sample {
+    pub fn new() -> sessiondb::Result<Sample> {
+        Ok(Sample {
+            keys: (0..SESSIONS).map(key).collect(),
+            contents: (0..CONTENTS).map(content).collect::<Result<_, _>>()?,
+        })
+    }
+
+    pub fn content(&self, n: u64) -> &Json {
+        &self.contents[(n % CONTENTS) as usize]
+    }
+}
+
+/// The key of the `n`th session.
+pub(super) fn key(n: u64) -> SessionKey {
+    SessionKey::new(agent(n), "discord", "bot-1", "dm", format!("peer-{n:07}"))
+}
+
+/// The agent of the `n`th session.
+pub(super) fn agent(n: u64) -> String {
+    format!("agent-{:02}", n % AGENTS)
+}
+
+fn content(n: u64) -> sessiondb::Result<Json> {
+    let start = format!(r#"[{{"type":"text","text":"message {n}: "#);
+    let words = "what was said, and what came of it. ".chars().cycle();
+    let text: String = words.take(CONTENT_BYTES - start.len() - r#""}]"#.len()).collect();
+    Json::parse(format!(r#"{start}{text}"}}]"#))
+}
+
+/// Spreads a number over all 64 bits (the last step of splitmix64).
+pub(super) fn mix(n: u64) -> u64 {
+    let z = n.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}

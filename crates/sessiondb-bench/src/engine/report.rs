@@ -1,0 +1,119 @@
+//! What was measured, and the table of it.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::callers::Measured;
+
+/// Everything that was measured, in the order in which it came first.
+#[derive(Default, Serialize)]
+pub(super) struct Report {
+    pub rows: Vec<Row>,
+}
+
+/// One thing that one candidate did.
+#[derive(Serialize)]
+pub(super) struct Row {
+    pub workload: String,
+    pub candidate: String,
+    pub rounds: Vec<Round>,
+}
+
+/// What came of it in one round. Rate and latencies are of the same calls.
+#[derive(Serialize, Clone)]
+pub(super) struct Round {
+    pub calls: usize,
+    pub per_second: f64,
+    /// From call to answer, in microseconds.
+    pub p50_us: f64,
+    pub p99_us: f64,
+    pub worst_us: f64,
+}
+
+impl Round {
+    pub fn new(measured: Measured) -> Round {
+        let Measured { time, mut latencies, .. } = measured;
+        latencies.sort_unstable();
+        let at = |hundredth: usize| {
+            let place = (latencies.len() * hundredth / 100).min(latencies.len().saturating_sub(1));
+            latencies.get(place).map_or(0.0, |latency: &Duration| latency.as_secs_f64() * 1e6)
+        };
+        Round {
+            calls: latencies.len(),
+            per_second: latencies.len() as f64 / time.as_secs_f64(),
+            p50_us: at(50),
+            p99_us: at(99),
+            worst_us: at(100),
+        }
+    }
+}
+
+/// The median of the rounds, the least and the greatest.
+pub(super) struct Spread {
+    pub median: f64,
+    pub least: f64,
+    pub greatest: f64,
+}
+
+impl Row {
+    pub fn spread(&self, of: impl Fn(&Round) -> f64) -> Spread {
+        let mut all: Vec<f64> = self.rounds.iter().map(of).collect();
+        all.sort_by(f64::total_cmp);
+        let at = |place: usize| all.get(place).copied().unwrap_or(f64::NAN);
+        let (lower, upper) = (at(all.len().saturating_sub(1) / 2), at(all.len() / 2));
+        Spread {
+            median: f64::midpoint(lower, upper),
+            least: at(0),
+            greatest: at(all.len().saturating_sub(1)),
+        }
+    }
+}
+
+impl Report {
+    pub fn add(&mut self, workload: &str, candidate: &str, round: Round) {
+        let found = self.rows.iter_mut().find(|row| row.workload == workload && row.candidate == candidate);
+        match found {
+            Some(row) => row.rounds.push(round),
+            None => self.rows.push(Row {
+                workload: workload.to_owned(),
+                candidate: candidate.to_owned(),
+                rounds: vec![round],
+            }),
+        }
+    }
+
+    pub fn row(&self, workload: &str, candidate: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.workload == workload && row.candidate == candidate)
+    }
+
+    /// Medians of the rounds; after rates and latencies the least and greatest of them.
+    pub fn print(&self) {
+        let mut workload = "";
+        for row in &self.rows {
+            if row.workload != workload {
+                workload = &row.workload;
+                println!("\n{workload}");
+                println!(
+                    "  {:<40} {:>24}  {:>28}  {:>28} {:>10}",
+                    "", "a second (least..most)", "p50 us", "p99 us", "worst us"
+                );
+            }
+            let rate = row.spread(|round| round.per_second);
+            let (p50, p99) = (row.spread(|round| round.p50_us), row.spread(|round| round.p99_us));
+            let worst = row.spread(|round| round.worst_us).greatest;
+            println!(
+                "  {:<40} {:>24}  {:>28}  {:>28} {worst:>10.0}",
+                row.candidate,
+                told(&rate, 0),
+                told(&p50, 0),
+                told(&p99, 0),
+            );
+        }
+    }
+}
+
+fn told(spread: &Spread, digits: usize) -> String {
+    let Spread { median, least, greatest } = spread;
+    format!("{median:.digits$} ({least:.digits$}..{greatest:.digits$})")
+}
