@@ -6,12 +6,17 @@
 mod ait42;
 mod engine;
 mod import;
+mod peer;
 mod sample;
 mod views;
 
-use std::{error::Error, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+
+/// Whatever goes wrong ends the benchmark.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+type Outcome<T> = Result<T, Failure>;
 
 /// Measures SessionDB.
 #[derive(Parser)]
@@ -69,10 +74,10 @@ enum Bench {
     },
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Outcome<()> {
     let Args { bench, seed } = Args::parse();
     match bench {
-        Bench::Engine(options) => engine::run(&options, seed).map_err(|error| -> Box<dyn Error> { error }),
+        Bench::Engine(options) => engine::run(&options, seed),
         Bench::Views { messages, samples } => Ok(views::run(messages, samples, seed)?),
         Bench::Import { records, samples, runs } => import::run(records, &samples, runs, seed),
         Bench::Ait42 { sessions, rounds, largest, adds, peer } => {

@@ -21,9 +21,11 @@ use self::{
     sqlx::Sqlx,
     workspace::{FOUND, WORKSPACE, addition, session},
 };
-use crate::sample::{Random, Times, ratio};
-
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+use crate::{
+    Outcome,
+    peer::Peer,
+    sample::{Random, Times, ratio},
+};
 
 /// A place where coding sessions are kept. Each method does one thing, and answers how long that alone took.
 trait Design {
@@ -48,7 +50,7 @@ pub(crate) fn run(
     peer: &Path,
     seed: u64,
 ) -> Outcome<()> {
-    Sqlx::build(peer)?;
+    Peer::build(peer)?;
     println!(
         "sessions of 2 instances with 200 bytes of output each, and 10 messages of 200 bytes; seed {seed}"
     );

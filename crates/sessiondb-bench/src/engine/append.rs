@@ -1,6 +1,7 @@
 //! Appends of one message from 1 to 256 callers.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -10,23 +11,27 @@ use rusqlite::Connection;
 use sessiondb::{SessionKey, sqlite::Durability};
 
 use super::{
-    Outcome, Plan,
+    Plan,
+    by_hand::{Schema, Seed001, SessionDb as SessionDbSchema},
     callers::Measured,
-    load::{Arrivals, Sample},
+    load::Arrivals,
     mutex::MutexConnection,
     ours::SessionDb,
     pool::Pool,
     raw::Raw,
     report::{Report, Round},
-    schema::Schema,
+    sample::Sample,
+    settle,
+    sqlx::{Commits, Sqlx},
 };
+use crate::Outcome;
 
 /// A design of a store that is appended to.
 pub(super) trait Appender {
     fn name(&self) -> &'static str;
-    fn schema(&self) -> Schema;
+    fn schema(&self) -> &'static dyn Schema;
     /// Opens the file, lets callers append for the time of the load, and closes it.
-    fn append(&self, file: &Path, load: &Load) -> Outcome<Measured>;
+    fn append(&mut self, file: &Path, load: &Load) -> Outcome<Measured>;
 }
 
 /// What callers do.
@@ -55,62 +60,87 @@ impl Load {
     }
 }
 
-pub(super) fn candidates() -> Vec<Box<dyn Appender>> {
+/// A candidate with a file of its own.
+struct Place {
+    candidate: Box<dyn Appender>,
+    file: PathBuf,
+    stored: u64,
+}
+
+fn candidates(plan: &Plan) -> Vec<Box<dyn Appender>> {
     vec![
         Box::new(Raw),
         Box::new(SessionDb::Blocking),
         Box::new(SessionDb::CurrentThread),
         Box::new(SessionDb::MultiThread),
-        Box::new(MutexConnection(Schema::SessionDb)),
-        Box::new(MutexConnection(Schema::Seed001)),
+        Box::new(MutexConnection { name: MutexConnection::SAME_SCHEMA, schema: &SessionDbSchema }),
+        Box::new(MutexConnection { name: MutexConnection::SEED_001, schema: &Seed001 }),
         Box::new(Pool),
+        Box::new(Sqlx { peer: plan.peer.clone(), commits: Commits::One }),
+        Box::new(Sqlx { peer: plan.peer.clone(), commits: Commits::AsSeed003 }),
     ]
 }
 
 /// The name under which a load stands in the report.
-pub(super) fn name(durability: Durability, arrivals: Arrivals, callers: usize) -> String {
-    let durability = match durability {
-        Durability::Full => "FULL",
-        Durability::Normal => "NORMAL",
-    };
-    format!("append, {durability}, {}, {callers} callers", arrivals.name())
+pub(super) fn workload(durability: Durability, arrivals: Arrivals, callers: usize) -> String {
+    let plural = if callers == 1 { "" } else { "s" };
+    format!("append, {}, {}, {callers} caller{plural}", told(durability), arrivals.name())
 }
 
-/// One round: every load, and within each every candidate in turn, beginning with another each round.
-pub(super) fn round(
-    plan: &Plan,
-    candidates: &mut [(Box<dyn Appender>, PathBuf)],
-    loads: &[(Durability, Arrivals)],
-    round: usize,
-    report: &mut Report,
-) -> Outcome<()> {
-    for (durability, arrivals) in loads {
-        for callers in &plan.callers {
-            for at in 0..candidates.len() {
-                let (candidate, file) = &candidates[(at + round) % candidates.len()];
-                let before = stored(file)?;
-                let load = Load {
-                    sample: Arc::clone(&plan.sample),
-                    seed: plan.seed,
-                    durability: *durability,
-                    arrivals: *arrivals,
-                    callers: *callers,
-                    first: before,
-                    time: plan.time,
-                };
-                let measured = candidate.append(file, &load)?;
-                let (added, answered) = (stored(file)? - before, measured.acknowledged);
-                if added != answered {
-                    return Err(format!(
-                        "{}: {answered} were answered, {added} are stored",
-                        candidate.name()
-                    )
-                    .into());
+/// SQLite's name for it.
+pub(super) fn told(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Full => "FULL",
+        Durability::Normal => "NORMAL",
+    }
+}
+
+/// Every load, and within each every candidate in turn, beginning with another each round.
+pub(super) fn run(plan: &Plan, loads: &[(Durability, Arrivals)], report: &mut Report) -> Outcome<()> {
+    let mut places = Vec::new();
+    for (n, candidate) in candidates(plan).into_iter().enumerate() {
+        let file = plan.dir.join(format!("append-{n}.db"));
+        fs::copy(plan.filled(candidate.schema()), &file)?;
+        places.push(Place { candidate, stored: stored(&file)?, file });
+    }
+    settle()?;
+    for round in 0..plan.rounds {
+        for (durability, arrivals) in loads {
+            for callers in &plan.callers {
+                for turn in 0..places.len() {
+                    let turn = (turn + round) % places.len();
+                    append(plan, (*durability, *arrivals, *callers), &mut places[turn], report)?;
                 }
-                report.add(&name(*durability, *arrivals, *callers), candidate.name(), Round::new(measured));
             }
         }
     }
+    places.iter().try_for_each(|place| Ok(fs::remove_file(&place.file)?))
+}
+
+/// One load on one candidate: every message that was answered must be in the file afterwards, and no other.
+fn append(
+    plan: &Plan,
+    (durability, arrivals, callers): (Durability, Arrivals, usize),
+    place: &mut Place,
+    report: &mut Report,
+) -> Outcome<()> {
+    let load = Load {
+        sample: Arc::clone(&plan.sample),
+        seed: plan.seed,
+        durability,
+        arrivals,
+        callers,
+        first: place.stored,
+        time: plan.time,
+    };
+    let measured = place.candidate.append(&place.file, &load)?;
+    let now = stored(&place.file)?;
+    let (name, answered, added) = (place.candidate.name(), measured.acknowledged, now - place.stored);
+    if added != answered {
+        return Err(format!("{name}: {answered} messages were answered and {added} are stored").into());
+    }
+    place.stored = now;
+    report.add(&workload(durability, arrivals, callers), name, Round::new(measured));
     Ok(())
 }
 

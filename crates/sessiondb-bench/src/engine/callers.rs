@@ -2,8 +2,8 @@
 
 use std::{
     sync::{
-        Arc,
         atomic::{AtomicU64, Ordering},
+        Arc,
     },
     thread,
     time::{Duration, Instant},
@@ -11,7 +11,7 @@ use std::{
 
 use tokio::runtime::Runtime;
 
-use super::{Failure, Outcome};
+use crate::{Failure, Outcome};
 
 /// What callers share: the number of the next call, and until when they call.
 pub(super) struct Turn {
@@ -89,14 +89,14 @@ pub(super) fn threads(
         }
         Ok(notes)
     };
-    let notes = thread::scope(|scope| {
+    let notes: Outcome<Vec<Notes>> = thread::scope(|scope| {
         let callers: Vec<_> = (0..count).map(|_| scope.spawn(caller)).collect();
         callers
             .into_iter()
             .map(|caller| caller.join().map_err(|_| Failure::from("a caller panicked"))?)
             .collect()
     });
-    Ok(turn.sum(Result::<_, Failure>::from(notes)?))
+    Ok(turn.sum(notes?))
 }
 
 /// So many tasks of this runtime call.
@@ -107,7 +107,7 @@ pub(super) fn tasks<F>(
     call: impl Fn(u64) -> F + Clone + Send + 'static,
 ) -> Outcome<Measured>
 where
-    F: Future<Output = Outcome<()>> + Send,
+    F: std::future::Future<Output = Outcome<()>> + Send,
 {
     let turn = Arc::new(turn);
     let callers: Vec<_> = (0..count)

@@ -1,6 +1,5 @@
-//! What every candidate is given alike: the sessions, the messages, and which message goes to which session.
-
-use sessiondb::{Json, SessionKey};
+//! What every candidate is given alike: the sessions, the messages, and which message goes to which session. The program
+//! on sqlx is built with this very file, so it uses nothing but the standard library.
 
 /// Sessions in the store that is appended to and read from.
 pub(super) const SESSIONS: u64 = 10_000;
@@ -13,7 +12,7 @@ const BURST: u64 = 40;
 /// Bytes of a message's content: a JSON list of one block of text.
 pub(super) const CONTENT_BYTES: usize = 400;
 /// Contents that differ; messages take them in turn.
-const CONTENTS: u64 = 1_024;
+pub(super) const CONTENTS: u64 = 1_024;
 
 /// How messages come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,34 +41,15 @@ impl Arrivals {
                 // Live sessions leave one after the other and not all at once.
                 let place = of_message % LIVE;
                 let generation = (n + place * BURST) / (LIVE * BURST);
-                mix(seed ^ mix(place << 32 | generation)) % SESSIONS
+                mix(seed ^ mix((place << 32) | generation)) % SESSIONS
             }
         }
     }
 }
 
-/// The keys of the sessions and the contents of the messages.
-pub(super) struct Sample {
-    pub keys: Vec<SessionKey>,
-    contents: Vec<Json>,
-}
-
-impl Sample {
-    pub fn new() -> sessiondb::Result<Sample> {
-        Ok(Sample {
-            keys: (0..SESSIONS).map(key).collect(),
-            contents: (0..CONTENTS).map(content).collect::<Result<_, _>>()?,
-        })
-    }
-
-    pub fn content(&self, n: u64) -> &Json {
-        &self.contents[(n % CONTENTS) as usize]
-    }
-}
-
-/// The key of the `n`th session.
-pub(super) fn key(n: u64) -> SessionKey {
-    SessionKey::new(agent(n), "discord", "bot-1", "dm", format!("peer-{n:07}"))
+/// The five parts of the `n`th session's key.
+pub(super) fn key(n: u64) -> [String; 5] {
+    [agent(n), "discord".into(), "bot-1".into(), "dm".into(), format!("peer-{n:07}")]
 }
 
 /// The agent of the `n`th session.
@@ -77,14 +57,15 @@ pub(super) fn agent(n: u64) -> String {
     format!("agent-{:02}", n % AGENTS)
 }
 
-fn content(n: u64) -> sessiondb::Result<Json> {
-    let start = format!(r#"[{{"type":"text","text":"message {n}: "#);
+/// The content of the `n`th message, as JSON.
+pub(super) fn content(n: u64) -> String {
+    let start = format!(r#"[{{"type":"text","text":"message {}: "#, n % CONTENTS);
     let words = "what was said, and what came of it. ".chars().cycle();
-    let text: String = words.take(CONTENT_BYTES - start.len() - r#""}]"#.len()).collect();
-    Json::parse(format!(r#"{start}{text}"}}]"#))
+    let text: String = words.take(CONTENT_BYTES - start.len() - 3).collect();
+    format!(r#"{start}{text}"}}]"#)
 }
 
-/// Spreads a number over all 64 bits (the last step of splitmix64).
+/// Spreads a number over all 64 bits (splitmix64).
 pub(super) fn mix(n: u64) -> u64 {
     let z = n.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

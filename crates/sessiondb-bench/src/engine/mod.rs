@@ -2,30 +2,41 @@
 //! All in one run, in rounds, every candidate once a round, in turns.
 
 mod append;
+mod by_hand;
 mod callers;
 mod fill;
+mod list;
 mod load;
 mod mutex;
 mod ours;
 mod pool;
 mod raw;
 mod report;
-mod schema;
+mod sample;
+mod sessions;
+mod sqlx;
+mod turns;
+mod window;
 
-use std::{collections::HashMap, fs, path::PathBuf, process::Command, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+    time::Duration,
+};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use sessiondb::sqlite::Durability;
 
 use self::{
-    append::Appender,
-    load::{Arrivals, Sample},
+    by_hand::{Schema, Seed001, SessionDb},
+    fill::Content,
+    load::{Arrivals, SESSIONS},
     report::Report,
-    schema::Schema,
+    sample::Sample,
 };
-
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-type Outcome<T> = Result<T, Failure>;
+use crate::{Outcome, peer::Peer};
 
 /// What to measure, and how long.
 #[derive(Args)]
@@ -33,6 +44,9 @@ pub(crate) struct Options {
     /// Messages in the store before anything is measured.
     #[arg(long, default_value_t = 500_000)]
     messages: u64,
+    /// Sessions in the store that is listed.
+    #[arg(long, default_value_t = 1_000_000)]
+    sessions: u64,
     /// How often everything is measured.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -43,11 +57,14 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', default_value = "1,4,16,64,256")]
     callers: Vec<usize>,
     /// Only these workloads.
-    #[arg(long, value_delimiter = ',', value_enum, default_values_t = Workload::ALL)]
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = Workload::value_variants().to_vec())]
     only: Vec<Workload>,
+    /// Where the programs on sqlx are; they are built first.
+    #[arg(long, default_value = "peers/ait42-sqlx")]
+    peer: PathBuf,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Workload {
     /// Appends at FULL in bursts.
     Append,
@@ -55,11 +72,17 @@ enum Workload {
     AppendUniform,
     /// Appends at NORMAL, of both kinds.
     AppendNormal,
+    /// The newest 50 messages of a session, in memory.
+    Window,
+    /// Finding, making, filling, reading, forking and deleting whole sessions.
+    Sessions,
+    /// Lists of 50 of an agent's sessions.
+    List,
+    /// The newest 50 messages of a session, on the disk. It empties the system's page cache.
+    Cold,
 }
 
 impl Workload {
-    const ALL: [Workload; 3] = [Workload::Append, Workload::AppendUniform, Workload::AppendNormal];
-
     /// The loads of appends in it.
     fn loads(self) -> &'static [(Durability, Arrivals)] {
         match self {
@@ -68,43 +91,81 @@ impl Workload {
             Workload::AppendNormal => {
                 &[(Durability::Normal, Arrivals::Bursty), (Durability::Normal, Arrivals::Uniform)]
             }
+            _ => &[],
         }
     }
 }
 
 /// What all workloads go by.
 struct Plan {
+    /// Where files may be made.
+    dir: PathBuf,
+    peer: PathBuf,
     sample: Arc<Sample>,
     seed: u64,
+    rounds: usize,
+    /// Messages in the filled stores.
+    messages: u64,
     callers: Vec<usize>,
     time: Duration,
+    /// The filled stores, in the one schema and in the other.
+    session_db: PathBuf,
+    seed_001: PathBuf,
+}
+
+impl Plan {
+    /// The filled store of this schema.
+    fn filled(&self, schema: &dyn Schema) -> &Path {
+        if schema.name() == SessionDb.name() { &self.session_db } else { &self.seed_001 }
+    }
 }
 
 pub(crate) fn run(options: &Options, seed: u64) -> Outcome<()> {
+    Peer::build(&options.peer)?;
+    let dir = tempfile::tempdir()?;
     let plan = Plan {
+        dir: dir.path().to_owned(),
+        peer: options.peer.clone(),
         sample: Arc::new(Sample::new()?),
         seed,
+        rounds: options.rounds,
+        messages: options.messages,
         callers: options.callers.clone(),
         time: Duration::from_secs_f64(options.seconds),
+        session_db: dir.path().join("session-db.db"),
+        seed_001: dir.path().join("seed001.db"),
     };
-    let dir = tempfile::tempdir()?;
-    let mut filled = HashMap::new();
-    for schema in [Schema::SessionDb, Schema::Seed001] {
-        let file = dir.path().join(format!("{}.db", schema.name()));
-        fill::fill(schema, &file, &plan.sample, options.messages, seed)?;
-        filled.insert(schema.name(), file);
-    }
-    let mut candidates: Vec<(Box<dyn Appender>, PathBuf)> = Vec::new();
-    for (n, candidate) in append::candidates().into_iter().enumerate() {
-        let file = dir.path().join(format!("append-{n}.db"));
-        fs::copy(&filled[candidate.schema().name()], &file)?;
-        candidates.push((candidate, file));
+    let mut report = Report::default();
+    let content = Content { sessions: SESSIONS, messages: options.messages, seed };
+    fill::session_db(&plan.session_db, &plan.sample, content)?;
+    fill::seed_001(&plan.seed_001, &plan.sample, content)?;
+    for schema in [&SessionDb as &dyn Schema, &Seed001] {
+        let bytes = fs::metadata(plan.filled(schema))?.len();
+        let each = bytes as f64 / options.messages as f64;
+        report.note(format!(
+            "{}: {each:.0} bytes on disk a message, of {} with 400 bytes of content, checkpointed and closed",
+            schema.name(),
+            options.messages
+        ));
     }
     settle()?;
-    let mut report = Report::default();
+
+    let asked = |workload| options.only.contains(&workload);
     let loads: Vec<_> = options.only.iter().flat_map(|workload| workload.loads()).copied().collect();
-    for round in 0..options.rounds {
-        append::round(&plan, &mut candidates, &loads, round, &mut report)?;
+    if !loads.is_empty() {
+        append::run(&plan, &loads, &mut report)?;
+    }
+    if asked(Workload::Window) {
+        window::warm(&plan, 1_000, &mut report)?;
+    }
+    if asked(Workload::Sessions) {
+        sessions::run(&plan, &mut report)?;
+    }
+    if asked(Workload::List) {
+        list::run(&plan, options.sessions, 40, &mut report)?;
+    }
+    if asked(Workload::Cold) {
+        window::cold(&plan, 20, &mut report)?;
     }
     report.print();
     Ok(())

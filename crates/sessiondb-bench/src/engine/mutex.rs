@@ -5,33 +5,37 @@ use std::{path::Path, sync::Mutex};
 use sessiondb::time;
 
 use super::{
-    Outcome,
     append::{Appender, Load},
+    by_hand::{Cache, Schema, connect, transact},
     callers::{self, Measured, Turn},
-    schema::{Schema, execute},
 };
+use crate::Outcome;
 
-pub(super) struct MutexConnection(pub Schema);
+pub(super) struct MutexConnection {
+    pub name: &'static str,
+    pub schema: &'static dyn Schema,
+}
+
+impl MutexConnection {
+    pub const SAME_SCHEMA: &str = "Mutex<Connection>, SessionDB's schema";
+    pub const SEED_001: &str = "Mutex<Connection>, seed 001's schema";
+}
 
 impl Appender for MutexConnection {
     fn name(&self) -> &'static str {
-        match self.0 {
-            Schema::SessionDb => "Mutex<Connection>, SessionDB's schema",
-            Schema::Seed001 => "Mutex<Connection>, seed 001's schema",
-        }
+        self.name
     }
 
-    fn schema(&self) -> Schema {
-        self.0
+    fn schema(&self) -> &'static dyn Schema {
+        self.schema
     }
 
-    fn append(&self, file: &Path, load: &Load) -> Outcome<Measured> {
-        let conn = Mutex::new(Schema::open(file, load.durability)?);
+    fn append(&mut self, file: &Path, load: &Load) -> Outcome<Measured> {
+        let conn = Mutex::new(connect(file, load.durability, Cache::Writer)?);
         callers::threads(load.callers, &Turn::begin(load.first, load.time), |n| {
             let conn = conn.lock().map_err(|_| "a caller panicked")?;
-            execute(&conn, "BEGIN IMMEDIATE")?;
-            self.0.append(&conn, load.key(n), load.content(n), &time::to_text(time::now()))?;
-            Ok(execute(&conn, "COMMIT")?)
+            let at = time::to_text(time::now());
+            transact(&conn, || self.schema.append(&conn, load.key(n), load.content(n), &at))
         })
     }
 }

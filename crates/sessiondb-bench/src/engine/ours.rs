@@ -9,11 +9,11 @@ use sessiondb::{
 use tokio::runtime::{Builder, Runtime};
 
 use super::{
-    Outcome,
     append::{Appender, Load},
+    by_hand::{self, Schema},
     callers::{self, Measured, Turn},
-    schema::Schema,
 };
+use crate::Outcome;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SessionDb {
@@ -27,7 +27,11 @@ pub(super) fn open(file: &Path, durability: Durability) -> Outcome<Store> {
 }
 
 impl SessionDb {
-    fn runtime(self) -> Outcome<Runtime> {
+    pub const BLOCKING: &str = "SessionDB, blocking";
+    pub const CURRENT_THREAD: &str = "SessionDB, async, current thread";
+    pub const MULTI_THREAD: &str = "SessionDB, async, 2 workers";
+
+    pub fn runtime(self) -> Outcome<Runtime> {
         Ok(match self {
             SessionDb::MultiThread => Builder::new_multi_thread().worker_threads(2).build()?,
             _ => Builder::new_current_thread().build()?,
@@ -38,17 +42,17 @@ impl SessionDb {
 impl Appender for SessionDb {
     fn name(&self) -> &'static str {
         match self {
-            SessionDb::Blocking => "SessionDB, blocking",
-            SessionDb::CurrentThread => "SessionDB, async, current thread",
-            SessionDb::MultiThread => "SessionDB, async, 2 workers",
+            SessionDb::Blocking => SessionDb::BLOCKING,
+            SessionDb::CurrentThread => SessionDb::CURRENT_THREAD,
+            SessionDb::MultiThread => SessionDb::MULTI_THREAD,
         }
     }
 
-    fn schema(&self) -> Schema {
-        Schema::SessionDb
+    fn schema(&self) -> &'static dyn Schema {
+        &by_hand::SessionDb
     }
 
-    fn append(&self, file: &Path, load: &Load) -> Outcome<Measured> {
+    fn append(&mut self, file: &Path, load: &Load) -> Outcome<Measured> {
         let store = open(file, load.durability)?;
         let measured = if *self == SessionDb::Blocking {
             let store = blocking::Store::from(store.clone());

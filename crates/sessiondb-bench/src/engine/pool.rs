@@ -10,11 +10,11 @@ use rusqlite::Connection;
 use sessiondb::{sqlite::Durability, time};
 
 use super::{
-    Outcome,
     append::{Appender, Load},
+    by_hand::{Cache, Schema, Seed001, connect, transact},
     callers::{self, Measured, Turn},
-    schema::{Schema, execute},
 };
+use crate::Outcome;
 
 const CONNECTIONS: u32 = 5;
 
@@ -31,8 +31,8 @@ impl ManageConnection for Manager {
     type Error = rusqlite::Error;
 
     fn connect(&self) -> rusqlite::Result<Connection> {
-        let conn = Schema::open(&self.file, self.durability)
-            .map_err(|e| rusqlite::Error::ToSqlConversionFailure(e))?;
+        let conn = connect(&self.file, self.durability, Cache::Writer)
+            .map_err(rusqlite::Error::ToSqlConversionFailure)?;
         conn.busy_timeout(Duration::from_secs(5))?;
         Ok(conn)
     }
@@ -51,18 +51,17 @@ impl Appender for Pool {
         "r2d2, 5 connections, seed 001's schema"
     }
 
-    fn schema(&self) -> Schema {
-        Schema::Seed001
+    fn schema(&self) -> &'static dyn Schema {
+        &Seed001
     }
 
-    fn append(&self, file: &Path, load: &Load) -> Outcome<Measured> {
+    fn append(&mut self, file: &Path, load: &Load) -> Outcome<Measured> {
         let manager = Manager { file: file.to_owned(), durability: load.durability };
         let pool = r2d2::Pool::builder().max_size(CONNECTIONS).build(manager)?;
         callers::threads(load.callers, &Turn::begin(load.first, load.time), |n| {
             let conn = pool.get()?;
-            execute(&conn, "BEGIN IMMEDIATE")?;
-            self.schema().append(&conn, load.key(n), load.content(n), &time::to_text(time::now()))?;
-            Ok(execute(&conn, "COMMIT")?)
+            let at = time::to_text(time::now());
+            transact(&conn, || Seed001.append(&conn, load.key(n), load.content(n), &at))
         })
     }
 }

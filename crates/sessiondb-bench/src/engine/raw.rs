@@ -6,25 +6,29 @@ use std::{path::Path, time::Instant};
 use sessiondb::time;
 
 use super::{
-    Outcome,
     append::{Appender, Load},
+    by_hand::{Cache, Schema, SessionDb, connect, transact},
     callers::{Measured, Notes, Turn},
-    schema::{Schema, execute},
 };
+use crate::Outcome;
 
 pub(super) struct Raw;
 
+impl Raw {
+    pub const NAME: &str = "raw SQLite, N in a transaction";
+}
+
 impl Appender for Raw {
     fn name(&self) -> &'static str {
-        "raw SQLite, N in a transaction"
+        Raw::NAME
     }
 
-    fn schema(&self) -> Schema {
-        Schema::SessionDb
+    fn schema(&self) -> &'static dyn Schema {
+        &SessionDb
     }
 
-    fn append(&self, file: &Path, load: &Load) -> Outcome<Measured> {
-        let conn = Schema::open(file, load.durability)?;
+    fn append(&mut self, file: &Path, load: &Load) -> Outcome<Measured> {
+        let conn = connect(file, load.durability, Cache::Writer)?;
         let (mut notes, turn) = (Notes::default(), Turn::begin(load.first, load.time));
         let mut batch = Vec::with_capacity(load.callers);
         loop {
@@ -34,11 +38,9 @@ impl Appender for Raw {
             }
             let start = Instant::now();
             let at = time::to_text(time::now());
-            execute(&conn, "BEGIN IMMEDIATE")?;
-            for n in &batch {
-                self.schema().append(&conn, load.key(*n), load.content(*n), &at)?;
-            }
-            execute(&conn, "COMMIT")?;
+            transact(&conn, || {
+                batch.iter().try_for_each(|n| SessionDb.append(&conn, load.key(*n), load.content(*n), &at))
+            })?;
             notes.answered(&turn, start, batch.len());
             batch.clear();
         }

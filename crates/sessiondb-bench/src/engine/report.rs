@@ -10,6 +10,8 @@ use super::callers::Measured;
 #[derive(Default, Serialize)]
 pub(super) struct Report {
     pub rows: Vec<Row>,
+    /// What else is to be said.
+    pub notes: Vec<String>,
 }
 
 /// One thing that one candidate did.
@@ -81,6 +83,10 @@ impl Report {
                 rounds: vec![round],
             }),
         }
+    }
+
+    pub fn note(&mut self, note: String) {
+        self.notes.push(note);
     }
 
     pub fn row(&self, workload: &str, candidate: &str) -> Option<&Row> {
