@@ -145,7 +145,7 @@ fn append(
 }
 
 /// How many messages are in this file.
-fn stored(file: &Path) -> Outcome<u64> {
+pub(super) fn stored(file: &Path) -> Outcome<u64> {
     let conn = Connection::open(file)?;
     let count: i64 = conn.query_row("SELECT count(*) FROM messages", [], |row| row.get(0))?;
     Ok(count.cast_unsigned())

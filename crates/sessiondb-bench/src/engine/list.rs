@@ -41,6 +41,14 @@ impl Depth {
         }
     }
 
+    pub fn place(self) -> &'static str {
+        match self {
+            Depth::First => "first page",
+            Depth::Middle => "in the middle",
+            Depth::End => "last page",
+        }
+    }
+
     /// The session after which it begins, of an agent that has so many. Sessions are listed from the last to the first.
     fn after(self, agent: u64, sessions: u64) -> Option<u64> {
         let nth = match self {

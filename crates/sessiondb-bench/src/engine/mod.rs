@@ -4,17 +4,22 @@
 mod append;
 mod by_hand;
 mod callers;
+mod charts;
 mod fill;
 mod list;
 mod load;
+mod machine;
 mod mutex;
 mod ours;
+mod plot;
 mod pool;
+pub(crate) mod processes;
 mod raw;
 mod report;
 mod sample;
 mod sessions;
 mod sqlx;
+mod target;
 mod turns;
 mod window;
 
@@ -27,14 +32,17 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
 use sessiondb::sqlite::Durability;
 
 use self::{
     by_hand::{Schema, Seed001, SessionDb},
     fill::Content,
     load::{Arrivals, SESSIONS},
+    machine::Machine,
     report::Report,
     sample::Sample,
+    target::Target,
 };
 use crate::{Outcome, peer::Peer};
 
@@ -62,6 +70,15 @@ pub(crate) struct Options {
     /// Where the programs on sqlx are; they are built first.
     #[arg(long, default_value = "peers/ait42-sqlx")]
     peer: PathBuf,
+    /// Writes everything that was measured, round by round, into this file.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Draws charts into this folder.
+    #[arg(long)]
+    svg: Option<PathBuf>,
+    /// Measures nothing, and shows what is in such a file.
+    #[arg(long)]
+    from: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -120,9 +137,36 @@ impl Plan {
     }
 }
 
+/// What was measured, on what, and what follows.
+#[derive(Serialize, Deserialize)]
+struct Results {
+    machine: Machine,
+    report: Report,
+    targets: Vec<Target>,
+}
+
 pub(crate) fn run(options: &Options, seed: u64) -> Outcome<()> {
+    let results = match &options.from {
+        Some(file) => serde_json::from_str(&fs::read_to_string(file)?)?,
+        None => measure(options, seed)?,
+    };
+    results.machine.print();
+    results.report.print();
+    println!("\ntargets: medians of the rounds, divided");
+    results.targets.iter().for_each(Target::print);
+    if let Some(file) = &options.json {
+        fs::write(file, serde_json::to_string_pretty(&results)? + "\n")?;
+    }
+    if let Some(dir) = &options.svg {
+        charts::draw(&results.report, &options.callers, dir)?;
+    }
+    Ok(())
+}
+
+fn measure(options: &Options, seed: u64) -> Outcome<Results> {
     Peer::build(&options.peer)?;
     let dir = tempfile::tempdir()?;
+    let machine = Machine::here(dir.path(), seed);
     let plan = Plan {
         dir: dir.path().to_owned(),
         peer: options.peer.clone(),
@@ -139,15 +183,7 @@ pub(crate) fn run(options: &Options, seed: u64) -> Outcome<()> {
     let content = Content { sessions: SESSIONS, messages: options.messages, seed };
     fill::session_db(&plan.session_db, &plan.sample, content)?;
     fill::seed_001(&plan.seed_001, &plan.sample, content)?;
-    for schema in [&SessionDb as &dyn Schema, &Seed001] {
-        let bytes = fs::metadata(plan.filled(schema))?.len();
-        let each = bytes as f64 / options.messages as f64;
-        report.note(format!(
-            "{}: {each:.0} bytes on disk a message, of {} with 400 bytes of content, checkpointed and closed",
-            schema.name(),
-            options.messages
-        ));
-    }
+    space(&plan, &mut report)?;
     settle()?;
 
     let asked = |workload| options.only.contains(&workload);
@@ -167,7 +203,15 @@ pub(crate) fn run(options: &Options, seed: u64) -> Outcome<()> {
     if asked(Workload::Cold) {
         window::cold(&plan, 20, &mut report)?;
     }
-    report.print();
+    Ok(Results { targets: target::targets(&report), machine, report })
+}
+
+/// How much of the disk the filled stores take, checkpointed and closed.
+fn space(plan: &Plan, report: &mut Report) -> Outcome<()> {
+    for schema in [&SessionDb as &dyn Schema, &Seed001] {
+        let each = fs::metadata(plan.filled(schema))?.len() as f64 / plan.messages as f64;
+        report.note(format!("bytes on disk a message, {}: {each:.0}", schema.name()));
+    }
     Ok(())
 }
 

@@ -20,6 +20,10 @@ const CONNECTIONS: u32 = 5;
 
 pub(super) struct Pool;
 
+impl Pool {
+    pub const NAME: &str = "r2d2, 5 connections, seed 001's schema";
+}
+
 /// r2d2_sqlite, for the rusqlite of this workspace.
 struct Manager {
     file: PathBuf,
@@ -48,7 +52,7 @@ impl ManageConnection for Manager {
 
 impl Appender for Pool {
     fn name(&self) -> &'static str {
-        "r2d2, 5 connections, seed 001's schema"
+        Pool::NAME
     }
 
     fn schema(&self) -> &'static dyn Schema {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::callers::Measured;
 
 /// Everything that was measured, in the order in which it came first.
-#[derive(Default, Serialize)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Report {
     pub rows: Vec<Row>,
     /// What else is to be said.
@@ -15,7 +15,7 @@ pub(super) struct Report {
 }
 
 /// One thing that one candidate did.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct Row {
     pub workload: String,
     pub candidate: String,
@@ -23,7 +23,7 @@ pub(super) struct Row {
 }
 
 /// What came of it in one round. Rate and latencies are of the same calls.
-#[derive(Serialize, Clone)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct Round {
     pub calls: usize,
     pub per_second: f64,
