@@ -95,6 +95,13 @@ pub(super) fn told(durability: Durability) -> &'static str {
     }
 }
 
+/// How many callers append in this load. Only bursts at FULL have all numbers; with every one of them for every load a run
+/// would take twice as long.
+fn callers<'a>(plan: &'a Plan, load: &'a (Durability, Arrivals)) -> impl Iterator<Item = usize> + 'a {
+    let all = *load == (Durability::Full, Arrivals::Bursty);
+    plan.callers.iter().copied().filter(move |callers| all || [1, 16, 64].contains(callers))
+}
+
 /// Every load, and within each every candidate in turn, beginning with another each round.
 pub(super) fn run(plan: &Plan, loads: &[(Durability, Arrivals)], report: &mut Report) -> Outcome<()> {
     let mut places = Vec::new();
@@ -105,11 +112,11 @@ pub(super) fn run(plan: &Plan, loads: &[(Durability, Arrivals)], report: &mut Re
     }
     settle()?;
     for round in 0..plan.rounds {
-        for (durability, arrivals) in loads {
-            for callers in &plan.callers {
+        for load in loads {
+            for callers in callers(plan, load) {
                 for turn in 0..places.len() {
                     let turn = (turn + round) % places.len();
-                    append(plan, (*durability, *arrivals, *callers), &mut places[turn], report)?;
+                    append(plan, *load, callers, &mut places[turn], report)?;
                 }
             }
         }
@@ -120,7 +127,8 @@ pub(super) fn run(plan: &Plan, loads: &[(Durability, Arrivals)], report: &mut Re
 /// One load on one candidate: every message that was answered must be in the file afterwards, and no other.
 fn append(
     plan: &Plan,
-    (durability, arrivals, callers): (Durability, Arrivals, usize),
+    (durability, arrivals): (Durability, Arrivals),
+    callers: usize,
     place: &mut Place,
     report: &mut Report,
 ) -> Outcome<()> {

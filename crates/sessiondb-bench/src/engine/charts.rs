@@ -76,7 +76,7 @@ pub(super) fn draw(report: &Report, callers: &[usize], dir: &Path) -> Outcome<()
     let lists = Depth::ALL.map(|depth| all(depth.place(), depth.workload())).into_iter().collect();
     write(
         "list.svg",
-        "A list of 50 sessions of an agent's 10,000, among 1,000,000, in microseconds (p50)",
+        "A list of 50 of an agent's sessions, in microseconds (p50)",
         "Less is better. Bars: median of the rounds; lines: all rounds.",
         lists,
     )?;

@@ -72,3 +72,35 @@ pub(super) fn mix(n: u64) -> u64 {
     let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use super::*;
+
+    #[test]
+    fn bursts_are_of_about_40_messages_to_200_sessions_at_a_time() {
+        let sessions: Vec<u64> = (0..80_000).map(|n| Arrivals::Bursty.session(1, n)).collect();
+        for stretch in sessions.chunks(1_000) {
+            let live = stretch.iter().collect::<HashSet<_>>().len();
+            assert!((180..=250).contains(&live), "{live} sessions in 1,000 messages");
+        }
+        let mut counts: HashMap<u64, u64> = HashMap::new();
+        sessions.iter().for_each(|session| *counts.entry(*session).or_default() += 1);
+        let mean = sessions.len() / counts.len();
+        assert!((36..=48).contains(&mean), "{mean} messages a session");
+    }
+
+    #[test]
+    fn contents_are_json_of_400_bytes_whatever_their_number() {
+        for n in [0, 9, 10, 99, 100, CONTENTS - 1, CONTENTS] {
+            let content = content(n);
+            assert_eq!(content.len(), CONTENT_BYTES);
+            assert!(
+                content.starts_with(r#"[{"type":"text","text":"message "#) && content.ends_with(r#""}]"#)
+            );
+        }
+        assert_eq!(content(0), content(CONTENTS));
+    }
+}

@@ -6,6 +6,7 @@ mod by_hand;
 mod callers;
 mod charts;
 mod fill;
+mod legend;
 mod list;
 mod load;
 mod machine;
@@ -28,7 +29,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use clap::{Args, ValueEnum};
@@ -59,9 +60,9 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// How long appends are measured, in seconds, each time.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 0.8)]
     seconds: f64,
-    /// How many callers append.
+    /// How many callers append; bursts at FULL have all of these, other loads 1, 16 and 64 of them.
     #[arg(long, value_delimiter = ',', default_value = "1,4,16,64,256")]
     callers: Vec<usize>,
     /// Only these workloads.
@@ -141,6 +142,8 @@ impl Plan {
 #[derive(Serialize, Deserialize)]
 struct Results {
     machine: Machine,
+    /// How much there was, and how often and how long it was measured.
+    setting: String,
     report: Report,
     targets: Vec<Target>,
 }
@@ -151,6 +154,8 @@ pub(crate) fn run(options: &Options, seed: u64) -> Outcome<()> {
         None => measure(options, seed)?,
     };
     results.machine.print();
+    println!("{}\n\n{}\n", results.setting, legend::ALL);
+    legend::CANDIDATES.iter().for_each(|(name, does)| println!("  {name:<42} {does}"));
     results.report.print();
     println!("\ntargets: medians of the rounds, divided");
     results.targets.iter().for_each(Target::print);
@@ -166,7 +171,7 @@ pub(crate) fn run(options: &Options, seed: u64) -> Outcome<()> {
 fn measure(options: &Options, seed: u64) -> Outcome<Results> {
     Peer::build(&options.peer)?;
     let dir = tempfile::tempdir()?;
-    let machine = Machine::here(dir.path(), seed);
+    let (machine, start) = (Machine::here(dir.path(), seed), Instant::now());
     let plan = Plan {
         dir: dir.path().to_owned(),
         peer: options.peer.clone(),
@@ -203,7 +208,13 @@ fn measure(options: &Options, seed: u64) -> Outcome<Results> {
     if asked(Workload::Cold) {
         window::cold(&plan, 20, &mut report)?;
     }
-    Ok(Results { targets: target::targets(&report), machine, report })
+    let Options { messages, sessions, rounds, seconds, .. } = options;
+    let setting = format!(
+        "{messages} messages in {SESSIONS} sessions before anything is measured, lists among {sessions} sessions; \
+         {rounds} rounds, appends for {seconds} s each; {} s in all",
+        start.elapsed().as_secs()
+    );
+    Ok(Results { targets: target::targets(&report), machine, setting, report })
 }
 
 /// How much of the disk the filled stores take, checkpointed and closed.

@@ -93,7 +93,7 @@ impl Report {
         self.rows.iter().find(|row| row.workload == workload && row.candidate == candidate)
     }
 
-    /// Medians of the rounds; after rates and latencies the least and greatest of them.
+    /// Medians of the rounds; after them the least and the greatest round, and of the worst latencies the greatest.
     pub fn print(&self) {
         let mut workload = "";
         for row in &self.rows {
@@ -101,7 +101,7 @@ impl Report {
                 workload = &row.workload;
                 println!("\n{workload}");
                 println!(
-                    "  {:<40} {:>24}  {:>28}  {:>28} {:>10}",
+                    "  {:<42} {:>26}  {:>24}  {:>24} {:>9}",
                     "", "a second (least..most)", "p50 us", "p99 us", "worst us"
                 );
             }
@@ -109,17 +109,48 @@ impl Report {
             let (p50, p99) = (row.spread(|round| round.p50_us), row.spread(|round| round.p99_us));
             let worst = row.spread(|round| round.worst_us).greatest;
             println!(
-                "  {:<40} {:>24}  {:>28}  {:>28} {worst:>10.0}",
+                "  {:<42} {:>26}  {:>24}  {:>24} {worst:>9.0}",
                 row.candidate,
                 told(&rate, 0),
                 told(&p50, 0),
                 told(&p99, 0),
             );
         }
+        println!();
+        self.notes.iter().for_each(|note| println!("{note}"));
     }
 }
 
 fn told(spread: &Spread, digits: usize) -> String {
     let Spread { median, least, greatest } = spread;
     format!("{median:.digits$} ({least:.digits$}..{greatest:.digits$})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round(millis: &[u64]) -> Round {
+        let latencies: Vec<_> = millis.iter().map(|millis| Duration::from_millis(*millis)).collect();
+        Round::new(Measured { acknowledged: 0, time: latencies.iter().sum(), latencies })
+    }
+
+    #[test]
+    fn a_round_tells_rate_and_latencies_of_the_same_calls() {
+        let round = round(&(1..=200).rev().collect::<Vec<_>>());
+        assert_eq!(round.calls, 200);
+        assert_eq!((round.p50_us, round.p99_us, round.worst_us), (101e3, 199e3, 200e3));
+        assert!((round.per_second - 200.0 / 20.1).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_spread_is_the_median_between_the_least_and_the_greatest_round() {
+        let mut report = Report::default();
+        for millis in [30, 10, 20, 1000] {
+            report.add("workload", "candidate", round(&[millis]));
+        }
+        let row = report.row("workload", "candidate").unwrap();
+        let spread = row.spread(|round| round.worst_us);
+        assert_eq!((spread.least, spread.median, spread.greatest), (10e3, 25e3, 1000e3));
+    }
 }

@@ -32,7 +32,7 @@ pub(super) struct Sqlx {
 
 impl Sqlx {
     pub const ONE: &str = "sqlx, 5 connections, seed 001's schema";
-    const AS_SEED_003: &str = "sqlx as seed 003 has it: NORMAL, 2 commits";
+    pub const AS_SEED_003: &str = "sqlx as seed 003 has it: NORMAL, 2 commits";
 }
 
 impl Appender for Sqlx {

@@ -80,7 +80,8 @@ pub(super) fn warm(plan: &Plan, times: u64, report: &mut Report) -> Outcome<()> 
     sqlx.end()
 }
 
-/// Each window through a connection or store of its own, opened before the system forgets what it read of the file.
+/// Each window through a connection or store of its own, which has found a session before; then the system forgets what
+/// it has read of the file.
 pub(super) fn cold(plan: &Plan, times: u64, report: &mut Report) -> Outcome<()> {
     if let Err(error) = forget() {
         report.note(format!("{COLD}: not measured, since the page cache cannot be dropped here: {error}"));
@@ -95,6 +96,7 @@ pub(super) fn cold(plan: &Plan, times: u64, report: &mut Report) -> Outcome<()> 
             RAW,
             Box::new(|n| {
                 let conn = connect(file, Durability::Full, Cache::Reader)?;
+                SessionDb.session(&conn, &plan.sample.keys[0])?;
                 forget()?;
                 timed(|| by_hand(&conn, &SessionDb, key(n)))
             }),
@@ -103,6 +105,7 @@ pub(super) fn cold(plan: &Plan, times: u64, report: &mut Report) -> Outcome<()> 
             MESSAGE,
             Box::new(|n| {
                 let store = blocking::Store::from(ours::open(file, Durability::Full)?);
+                store.session(&plan.sample.keys[0])?;
                 forget()?;
                 timed(|| message(&store, key(n)))
             }),
@@ -111,6 +114,7 @@ pub(super) fn cold(plan: &Plan, times: u64, report: &mut Report) -> Outcome<()> 
             SEED_001,
             Box::new(|n| {
                 let conn = connect(plan.filled(&Seed001), Durability::Full, Cache::Reader)?;
+                Seed001.session(&conn, &plan.sample.keys[0])?;
                 forget()?;
                 timed(|| by_hand(&conn, &Seed001, key(n)))
             }),
