@@ -16,7 +16,7 @@ use crate::{Failure, Outcome};
 /// What callers share: the number of the next call, and until when they call.
 pub(super) struct Turn {
     next: AtomicU64,
-    /// Calls that begin earlier warm up and are not counted.
+    /// Calls that are answered earlier warm up and are not counted.
     counted_from: Instant,
     end: Instant,
 }
@@ -57,7 +57,7 @@ impl Notes {
     pub fn answered(&mut self, turn: &Turn, start: Instant, calls: usize) {
         let now = Instant::now();
         self.acknowledged += calls as u64;
-        if start >= turn.counted_from {
+        if now >= turn.counted_from {
             self.latencies.extend(std::iter::repeat_n(now.duration_since(start), calls));
             self.last = Some(now);
         }

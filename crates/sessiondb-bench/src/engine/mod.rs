@@ -43,6 +43,7 @@ use self::{
     machine::Machine,
     report::Report,
     sample::Sample,
+    sqlx::SqlxReader,
     target::Target,
 };
 use crate::{Outcome, peer::Peer};
@@ -189,6 +190,7 @@ fn measure(options: &Options, seed: u64) -> Outcome<Results> {
     fill::session_db(&plan.session_db, &plan.sample, content)?;
     fill::seed_001(&plan.seed_001, &plan.sample, content)?;
     space(&plan, &mut report)?;
+    version_in_sqlx(&plan, &mut report)?;
     settle()?;
 
     let asked = |workload| options.only.contains(&workload);
@@ -215,6 +217,13 @@ fn measure(options: &Options, seed: u64) -> Outcome<Results> {
         start.elapsed().as_secs()
     );
     Ok(Results { targets: target::targets(&report), machine, setting, report })
+}
+
+/// sqlx brings an SQLite of its own.
+fn version_in_sqlx(plan: &Plan, report: &mut Report) -> Outcome<()> {
+    let mut sqlx = SqlxReader::start(&plan.peer, &plan.seed_001)?;
+    report.note(format!("SQLite in sqlx: {}", sqlx.sqlite_version()?));
+    sqlx.end()
 }
 
 /// How much of the disk the filled stores take, checkpointed and closed.

@@ -87,6 +87,11 @@ impl SqlxReader {
         self.read(&format!("list {agent} {} {} {limit}", after.0, after.1))
     }
 
+    /// Of the SQLite that is in it.
+    pub fn sqlite_version(&mut self) -> Outcome<String> {
+        self.0.ask("version")
+    }
+
     pub fn end(self) -> Outcome<()> {
         self.0.end()
     }

@@ -7,6 +7,7 @@
 //! | `append one\|two CALLERS NANOSECONDS FIRST SEED bursty\|uniform` | calls answered, nanoseconds they took, and those of each |
 //! | `window SESSION LIMIT` | nanoseconds, and the sum of the rows' ids |
 //! | `list AGENT TIME ID LIMIT` | nanoseconds, and the sum of the rows' ids |
+//! | `version` | SQLite's |
 //!
 //! `append` begins with message FIRST. With `one` an append is one transaction; with `two` the insert and the update
 //! commit by themselves, as seed 003 adds a message. Callers, sessions and messages are the very code of `sessiondb-bench`.
@@ -128,6 +129,10 @@ fn answer(runtime: &Runtime, pool: &SqlitePool, line: &str) -> Outcome<String> {
         ["list", agent, time, id, limit] => {
             let (id, limit) = (id.parse()?, limit.parse()?);
             runtime.block_on(list(pool, agent, time, id, limit))
+        }
+        ["version"] => {
+            let version = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(pool);
+            Ok(runtime.block_on(version)?)
         }
         _ => Err(format!("{line}: not a command").into()),
     }
