@@ -73,10 +73,17 @@ pub(super) fn seed_001(file: &Path, sample: &Sample, content: Content) -> Outcom
             for n in batch {
                 let session = Arrivals::Bursty.session(content.seed, n) as usize;
                 let (content, at) = (sample.content(n).get(), time::to_text(at(n)));
-                Seed001.append(&conn, &sample.keys[session], content, &at)?;
+                Seed001.append(&conn, &sample.keys[session], &[content], &at)?;
             }
             Ok(())
         })?;
     }
     conn.close().map_err(|(_, error)| error.into())
+}
+
+/// Reads the whole file, so that the system has it in memory. Not while a connection to it is open in this process: SQLite
+/// would lose its locks with the descriptor that is closed here.
+pub(super) fn read_into_memory(file: &Path) -> Outcome<()> {
+    std::io::copy(&mut std::fs::File::open(file)?, &mut std::io::sink())?;
+    Ok(())
 }

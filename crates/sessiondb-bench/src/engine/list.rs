@@ -66,6 +66,8 @@ pub(super) fn run(plan: &Plan, sessions: u64, times: u64, report: &mut Report) -
     fill::session_db(&file, &plan.sample, content)?;
     fill::seed_001(&seed_file, &plan.sample, content)?;
     settle()?;
+    fill::read_into_memory(&file)?;
+    fill::read_into_memory(&seed_file)?;
     let raw = connect(&file, Durability::Full, Cache::Reader)?;
     let seed = connect(&seed_file, Durability::Full, Cache::Reader)?;
     let store = blocking::Store::from(ours::open(&file, Durability::Full)?);

@@ -58,7 +58,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1_000_000)]
     sessions: u64,
     /// How often everything is measured.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// How long appends are measured, in seconds, each time.
     #[arg(long, default_value_t = 0.8)]

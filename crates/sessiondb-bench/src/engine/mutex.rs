@@ -35,7 +35,7 @@ impl Appender for MutexConnection {
         callers::threads(load.callers, &Turn::begin(load.first, load.time), |n| {
             let conn = conn.lock().map_err(|_| "a caller panicked")?;
             let at = time::to_text(time::now());
-            transact(&conn, || self.schema.append(&conn, load.key(n), load.content(n), &at))
+            transact(&conn, || self.schema.append(&conn, load.key(n), &[load.content(n)], &at))
         })
     }
 }

@@ -65,7 +65,7 @@ impl Appender for Pool {
         callers::threads(load.callers, &Turn::begin(load.first, load.time), |n| {
             let conn = pool.get()?;
             let at = time::to_text(time::now());
-            transact(&conn, || Seed001.append(&conn, load.key(n), load.content(n), &at))
+            transact(&conn, || Seed001.append(&conn, load.key(n), &[load.content(n)], &at))
         })
     }
 }

@@ -184,7 +184,7 @@ pub(crate) fn process(process: &Process, seed: u64) -> Outcome<()> {
             append(process.seconds, |n| {
                 let at = time::to_text(time::now());
                 let done =
-                    transact(&conn, || SessionDb.append(&conn, session(n), sample.content(n).get(), &at));
+                    transact(&conn, || SessionDb.append(&conn, session(n), &[sample.content(n).get()], &at));
                 if done.is_err() && !conn.is_autocommit() {
                     execute(&conn, "ROLLBACK")?;
                 }

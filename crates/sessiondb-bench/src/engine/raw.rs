@@ -39,7 +39,7 @@ impl Appender for Raw {
             let start = Instant::now();
             let at = time::to_text(time::now());
             transact(&conn, || {
-                batch.iter().try_for_each(|n| SessionDb.append(&conn, load.key(*n), load.content(*n), &at))
+                batch.iter().try_for_each(|n| SessionDb.append(&conn, load.key(*n), &[load.content(*n)], &at))
             })?;
             notes.answered(&turn, start, batch.len());
             batch.clear();

@@ -1,7 +1,7 @@
 //! What one caller does with whole sessions: finds or makes one, appends many messages at once, reads all of it, forks
 //! and deletes it.
 
-use std::{fs, ops::Range};
+use std::{fs, ops::Range, path::Path};
 
 use aisopod_session::{HistoryQuery, SessionStore};
 use rusqlite::Connection;
@@ -9,6 +9,7 @@ use sessiondb::{NewMessage, SessionKey, Window, blocking, limits::PAGE_MAX, sqli
 
 use super::{
     Plan,
+    append::stored,
     by_hand::{Cache, Schema, Seed001, SessionDb, connect, transact},
     load::SESSIONS,
     ours,
@@ -16,6 +17,7 @@ use super::{
     sample::{Sample, key},
     settle,
     turns::{Call, measure, timed},
+    window,
 };
 use crate::Outcome;
 
@@ -57,11 +59,10 @@ impl Caller for ByHand {
         transact(&self.conn, || self.schema.session_insert(&self.conn, key, &at).map(drop))
     }
 
-    fn append(&self, sample: &Sample, key: &SessionKey, mut messages: Range<u64>) -> Outcome<()> {
+    fn append(&self, sample: &Sample, key: &SessionKey, messages: Range<u64>) -> Outcome<()> {
         let at = time::to_text(time::now());
-        transact(&self.conn, || {
-            messages.try_for_each(|n| self.schema.append(&self.conn, key, sample.content(n).get(), &at))
-        })
+        let contents: Vec<_> = messages.map(|n| sample.content(n).get()).collect();
+        transact(&self.conn, || self.schema.append(&self.conn, key, &contents, &at))
     }
 
     fn history(&self, key: &SessionKey) -> Outcome<u64> {
@@ -126,73 +127,88 @@ fn new_key(workload: &str, n: u64) -> SessionKey {
     SessionKey { peer_kind: workload.to_owned(), ..key(n) }
 }
 
+type Stores = [Box<dyn Caller>; 3];
+
+/// So many messages in a session, a thousand at a time.
+fn fill(sample: &Sample, store: &dyn Caller, key: &SessionKey, messages: u64) -> Outcome<()> {
+    store.session_open(key)?;
+    (0..messages).step_by(MIDDLE as usize).try_for_each(|n| store.append(sample, key, n..n + MIDDLE))
+}
+
+/// Measures what is done in a call, after what is done before it.
+fn each(
+    (plan, stores, report): (&Plan, &Stores, &mut Report),
+    workload: &str,
+    times: u64,
+    before: impl Fn(&dyn Caller, u64) -> Outcome<()>,
+    call: impl Fn(&dyn Caller, u64) -> Outcome<()>,
+) -> Outcome<()> {
+    let mut candidates: Vec<Call<'_>> = Vec::new();
+    for store in stores {
+        let (store, before, call) = (store.as_ref(), &before, &call);
+        let timed = move |n| {
+            before(store, n)?;
+            timed(|| call(store, n).map(|()| 0))
+        };
+        candidates.push((store.name(), Box::new(timed)));
+    }
+    measure(report, workload, plan.rounds, times, &mut candidates)
+}
+
 pub(super) fn run(plan: &Plan, report: &mut Report) -> Outcome<()> {
-    let (by_hand, ours, seed) = ("sessions-raw.db", "sessions-ours.db", "sessions-seed001.db");
-    let [by_hand, ours, seed] = [by_hand, ours, seed].map(|name| plan.dir.join(name));
-    for (file, schema) in [(&by_hand, &SessionDb as &dyn Schema), (&ours, &SessionDb), (&seed, &Seed001)] {
+    let [raw, ours, seed] =
+        ["raw", "ours", "seed001"].map(|name| plan.dir.join(format!("sessions-{name}.db")));
+    for (file, schema) in [(&raw, &SessionDb as &dyn Schema), (&ours, &SessionDb), (&seed, &Seed001)] {
         fs::copy(plan.filled(schema), file)?;
     }
-    let aisopod = SessionStore::new(&ours)?;
-    let connected = |file| connect(file, Durability::Full, Cache::Writer);
-    let stores: [Box<dyn Caller>; 3] = [
-        Box::new(ByHand { name: "raw SQLite", conn: connected(&by_hand)?, schema: &SessionDb }),
+    let connect = |file| connect(file, Durability::Full, Cache::Writer);
+    let stores: Stores = [
+        Box::new(ByHand { name: "raw SQLite", conn: connect(&raw)?, schema: &SessionDb }),
         Box::new(Ours(ours::open(&ours, Durability::Full)?.into())),
-        Box::new(ByHand { name: "raw SQLite, seed 001's schema", conn: connected(&seed)?, schema: &Seed001 }),
+        Box::new(ByHand { name: "raw SQLite, seed 001's schema", conn: connect(&seed)?, schema: &Seed001 }),
     ];
-    let filled = |store: &dyn Caller, key: &SessionKey, messages: u64| {
-        store.session_open(key)?;
-        (0..messages)
-            .step_by(MIDDLE as usize)
-            .try_for_each(|from| store.append(&plan.sample, key, from..from + MIDDLE))
-    };
     let (long, parent) = (new_key("long", 0), new_key("parent", 0));
     for store in &stores {
-        filled(store.as_ref(), &long, LONG)?;
-        filled(store.as_ref(), &parent, MIDDLE)?;
+        fill(&plan.sample, store.as_ref(), &long, LONG)?;
+        fill(&plan.sample, store.as_ref(), &parent, MIDDLE)?;
     }
     settle()?;
 
-    let mut each = |workload: &str, times: u64, call: &dyn Fn(&dyn Caller, u64) -> Timed| {
-        let mut candidates: Vec<Call<'_>> = Vec::new();
-        for store in &stores {
-            candidates.push((store.name(), Box::new(|n| call(store.as_ref(), n))));
-        }
-        measure(report, workload, plan.rounds, times, &mut candidates)
-    };
-    let done = |work: &dyn Fn() -> Outcome<()>| timed(|| work().map(|()| 0));
-
-    each("session_open, existing", 2_000, &|store, n| {
-        let key = key(n % SESSIONS);
-        done(&|| store.session_open(&key))
+    let nothing = |_: &dyn Caller, _| Ok(());
+    each((plan, &stores, report), "session_open, existing", 2_000, nothing, |store, n| {
+        store.session_open(&plan.sample.keys[(n % SESSIONS) as usize])
     })?;
-    each("session_open, new, FULL", 300, &|store, n| {
-        let key = new_key("new", n);
-        done(&|| store.session_open(&key))
+    each((plan, &stores, report), "session_open, new, FULL", 300, nothing, |store, n| {
+        store.session_open(&new_key("new", n))
     })?;
-    each("append of 100 messages in one call, FULL", 100, &|store, n| {
-        let key = key(n % SESSIONS);
-        done(&|| store.append(&plan.sample, &key, 0..BATCH))
+    each((plan, &stores, report), "append of 100 messages in one call, FULL", 100, nothing, |store, n| {
+        store.append(&plan.sample, &plan.sample.keys[(n % SESSIONS) as usize], 0..BATCH)
     })?;
-    each("fork of a session of 1,000 messages, FULL", 20, &|store, n| {
-        let key = new_key("fork", n);
-        done(&|| store.fork(&parent, &key))
+    each((plan, &stores, report), "fork of a session of 1,000 messages, FULL", 20, nothing, |store, n| {
+        store.fork(&parent, &new_key("fork", n))
     })?;
-    each("delete of a session of 1,000 messages, FULL", 12, &|store, n| {
-        let key = new_key("deleted", n);
-        filled(store, &key, MIDDLE)?;
-        done(&|| store.delete(&key))
+    let made = |store: &dyn Caller, n| fill(&plan.sample, store, &new_key("deleted", n), MIDDLE);
+    each((plan, &stores, report), "delete of a session of 1,000 messages, FULL", 12, made, |store, n| {
+        store.delete(&new_key("deleted", n))
     })?;
-    let mut candidates: Vec<Call<'_>> = Vec::new();
-    for store in &stores {
-        candidates.push((store.name(), Box::new(|_| timed(|| store.history(&long)))));
+    history(plan, &stores, &long, &ours, report)?;
+    // Seed 001's forks are copies, so it has more.
+    let (by_hand, in_ours) = (stored(&raw)?, stored(&ours)?);
+    if by_hand == in_ours {
+        return Ok(());
     }
-    candidates.push((
-        "aisopod-session, StoredMessage",
-        Box::new(|_| {
-            timed(|| Ok(aisopod.get_history(&long, &HistoryQuery::default())?.messages.len() as u64))
-        }),
-    ));
-    measure(report, "history of 10,000 messages", plan.rounds, 8, &mut candidates)
+    Err(format!("{in_ours} messages are in SessionDB, and by hand there are {by_hand}").into())
 }
 
-type Timed = Outcome<(std::time::Duration, u64)>;
+/// All messages of a session, also as a family reads them.
+fn history(plan: &Plan, stores: &Stores, key: &SessionKey, ours: &Path, report: &mut Report) -> Outcome<()> {
+    let mut candidates: Vec<Call<'_>> = Vec::new();
+    for store in stores {
+        candidates.push((store.name(), Box::new(move |_| timed(|| store.history(key)))));
+    }
+    let aisopod = SessionStore::new(ours)?;
+    let all = HistoryQuery::default();
+    let stored_messages = move |_| timed(|| Ok(aisopod.get_history(key, &all)?.messages.len() as u64));
+    candidates.push((window::STORED_MESSAGE, Box::new(stored_messages)));
+    measure(report, "history of 10,000 messages", plan.rounds, 8, &mut candidates)
+}

@@ -9,6 +9,7 @@ use sessiondb::{SessionKey, Window, blocking, sqlite::Durability};
 use super::{
     Plan,
     by_hand::{Cache, Message, Schema, Seed001, SessionDb, connect},
+    fill::read_into_memory,
     load::{Arrivals, mix},
     ours,
     report::Report,
@@ -50,6 +51,8 @@ pub(super) fn warm(plan: &Plan, times: u64, report: &mut Report) -> Outcome<()> 
     let session = |n: u64| sessions[(mix(plan.seed ^ n) % sessions.len() as u64) as usize];
     let key = |n: u64| &plan.sample.keys[session(n) as usize];
     let file = plan.filled(&SessionDb);
+    read_into_memory(file)?;
+    read_into_memory(plan.filled(&Seed001))?;
     let raw = connect(file, Durability::Full, Cache::Reader)?;
     let seed = connect(plan.filled(&Seed001), Durability::Full, Cache::Reader)?;
     let store = ours::open(file, Durability::Full)?;

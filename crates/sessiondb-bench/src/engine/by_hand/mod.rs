@@ -24,8 +24,8 @@ pub(super) trait Schema: Sync {
     /// Makes a session. Answers its row.
     fn session_insert(&self, conn: &Connection, key: &SessionKey, at: &str) -> Outcome<i64>;
 
-    /// Appends a message to a session that is there.
-    fn append(&self, conn: &Connection, key: &SessionKey, content: &str, at: &str) -> Outcome<()>;
+    /// Appends messages to a session that is there.
+    fn append(&self, conn: &Connection, key: &SessionKey, contents: &[&str], at: &str) -> Outcome<()>;
 
     /// The newest messages of a session, oldest first.
     fn window(&self, conn: &Connection, key: &SessionKey, limit: usize) -> Outcome<Vec<Message>>;

@@ -49,16 +49,18 @@ impl Schema for Seed001 {
             .insert(params![agent, channel, account, kind, peer, at])?)
     }
 
-    fn append(&self, conn: &Connection, key: &SessionKey, content: &str, at: &str) -> Outcome<()> {
+    fn append(&self, conn: &Connection, key: &SessionKey, contents: &[&str], at: &str) -> Outcome<()> {
         let id = existing(conn, key)?;
-        conn.prepare_cached(
+        let mut insert = conn.prepare_cached(
             "INSERT INTO messages (session_id, role, content, created_at) VALUES (?1, ?2, ?3, ?4)",
-        )?
-        .execute(params![id, "user", content, at])?;
+        )?;
+        for content in contents {
+            insert.execute(params![id, "user", content, at])?;
+        }
         conn.prepare_cached(
-            "UPDATE sessions SET message_count = message_count + 1, updated_at = ?2 WHERE id = ?1",
+            "UPDATE sessions SET message_count = message_count + ?3, updated_at = ?2 WHERE id = ?1",
         )?
-        .execute(params![id, at])?;
+        .execute(params![id, at, contents.len() as i64])?;
         Ok(())
     }
 

@@ -65,21 +65,28 @@ impl Schema for SessionDb {
         Ok(id)
     }
 
-    fn append(&self, conn: &Connection, key: &SessionKey, content: &str, at: &str) -> Outcome<()> {
-        let (id, seq) = existing(conn, key)?;
-        conn.prepare_cached(
+    fn append(&self, conn: &Connection, key: &SessionKey, contents: &[&str], at: &str) -> Outcome<()> {
+        let (id, first) = existing(conn, key)?;
+        let mut insert = conn.prepare_cached(
             "INSERT INTO messages (session_id, role, content, created_at, seq, checksum) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        // As long as a checksum is; it is not computed.
-        .execute(params![id, "user", content, at, seq, i64::MAX - seq])?;
+        )?;
+        for (content, seq) in contents.iter().zip(first..) {
+            // As long as a checksum is; it is not computed.
+            insert.execute(params![id, "user", content, at, seq, i64::MAX - seq])?;
+        }
+        let count = contents.len() as i64;
         conn.prepare_cached(
-            "UPDATE sessions SET next_seq = next_seq + 1, log_count = log_count + 1, \
-                                 message_count = message_count + 1, updated_at = ?2 \
+            "UPDATE sessions SET next_seq = next_seq + ?3, log_count = log_count + ?3, \
+                                 message_count = message_count + ?3, updated_at = ?2 \
              WHERE id = ?1",
         )?
-        .execute(params![id, at])?;
-        Ok(feed(conn, id, at, "append", Some(seq.to_string()), None)?)
+        .execute(params![id, at, count])?;
+        let seqs = match count {
+            1 => first.to_string(),
+            _ => format!("{first}-{}", first + count - 1),
+        };
+        Ok(feed(conn, id, at, "append", Some(seqs), None)?)
     }
 
     fn window(&self, conn: &Connection, key: &SessionKey, limit: usize) -> Outcome<Vec<Message>> {
