@@ -9,7 +9,6 @@ mod workspace;
 use std::{
     fs,
     path::Path,
-    process::Command,
     time::{Duration, Instant},
 };
 
@@ -24,7 +23,7 @@ use self::{
 use crate::{
     Outcome,
     peer::Peer,
-    sample::{Random, Times, ratio},
+    sample::{Random, Times, ratio, settle},
 };
 
 /// A place where coding sessions are kept. Each method does one thing, and answers how long that alone took.
@@ -188,11 +187,6 @@ fn grow(dir: &Path, largest: usize, adds: usize, peer: &Path, seed: u64) -> Outc
         println!("{name}: slowest median by fastest {:.2}", ratio(medians));
     }
     Ok(())
-}
-
-/// Waits until the system has written what it was given, so that it does not do so while something else is measured.
-fn settle() -> Outcome<()> {
-    if Command::new("sync").status()?.success() { Ok(()) } else { Err("sync failed".into()) }
 }
 
 /// Does it, and answers how long it took.

@@ -21,10 +21,9 @@ use super::{
     raw::Raw,
     report::{Report, Round},
     sample::Sample,
-    settle,
     sqlx::{Commits, Sqlx},
 };
-use crate::Outcome;
+use crate::{Outcome, sample::settle};
 
 /// A design of a store that is appended to.
 pub(super) trait Appender {

@@ -133,3 +133,31 @@ where
     })?;
     Ok(turn.sum(notes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    #[test]
+    fn what_is_answered_while_warming_up_is_acknowledged_and_not_counted() {
+        let (now, mut notes) = (Instant::now(), Notes::default());
+        let next = || AtomicU64::new(0);
+        notes.answered(&Turn { next: next(), counted_from: now + HOUR, end: now + 2 * HOUR }, now, 3);
+        let turn = Turn { next: next(), counted_from: now, end: now + HOUR };
+        notes.answered(&turn, now, 2);
+        let measured = turn.sum(vec![notes]);
+        assert_eq!((measured.acknowledged, measured.latencies.len()), (5, 2));
+        assert!(measured.time < HOUR, "up to the last answer, and no further");
+    }
+
+    #[test]
+    fn callers_take_numbers_until_the_time_is_over() {
+        let now = Instant::now();
+        let turn = Turn { next: AtomicU64::new(7), counted_from: now, end: now + HOUR };
+        assert_eq!((turn.next(), turn.next()), (Some(7), Some(8)));
+        let over = Turn { end: now, ..turn };
+        assert_eq!(over.next(), None);
+    }
+}

@@ -9,11 +9,10 @@ use super::{
     load::{AGENTS, agent, mix},
     ours,
     report::Report,
-    settle,
     sqlx::{Sqlx, SqlxReader},
     turns::{Call, measure, timed},
 };
-use crate::Outcome;
+use crate::{Outcome, sample::settle};
 
 /// Sessions in a list.
 const LIMIT: usize = 50;

@@ -27,7 +27,6 @@ mod window;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -46,7 +45,7 @@ use self::{
     sqlx::SqlxReader,
     target::Target,
 };
-use crate::{Outcome, peer::Peer};
+use crate::{Outcome, peer::Peer, sample::settle};
 
 /// What to measure, and how long.
 #[derive(Args)]
@@ -233,9 +232,4 @@ fn space(plan: &Plan, report: &mut Report) -> Outcome<()> {
         report.note(format!("bytes on disk a message, {}: {each:.0}", schema.name()));
     }
     Ok(())
-}
-
-/// Waits until the system has written what it was given, so that it does not do so while something else is measured.
-fn settle() -> Outcome<()> {
-    if Command::new("sync").status()?.success() { Ok(()) } else { Err("sync failed".into()) }
 }

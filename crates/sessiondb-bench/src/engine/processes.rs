@@ -19,10 +19,9 @@ use super::{
     machine::Machine,
     ours,
     sample::Sample,
-    settle,
     target::{Bound, Target},
 };
-use crate::Outcome;
+use crate::{Outcome, sample::settle};
 
 /// How many processes, and how long.
 #[derive(Args)]

@@ -15,11 +15,10 @@ use super::{
     ours,
     report::Report,
     sample::{Sample, key},
-    settle,
     turns::{Call, measure, timed},
     window,
 };
-use crate::Outcome;
+use crate::{Outcome, sample::settle};
 
 /// Messages of the session whose whole history is read.
 const LONG: u64 = 10_000;

@@ -13,11 +13,10 @@ use super::{
     load::{Arrivals, mix},
     ours,
     report::Report,
-    settle,
     sqlx::{Sqlx, SqlxReader},
     turns::{Call, measure, timed},
 };
-use crate::Outcome;
+use crate::{Outcome, sample::settle};
 
 /// Messages in a window.
 pub(super) const LIMIT: usize = 50;
