@@ -157,7 +157,7 @@ pub(crate) fn run(options: &Options, seed: u64) -> Outcome<()> {
     println!("{}\n\n{}\n", results.setting, legend::ALL);
     legend::CANDIDATES.iter().for_each(|(name, does)| println!("  {name:<42} {does}"));
     results.report.print();
-    println!("\ntargets: medians of the rounds, divided");
+    println!("\ntargets: medians of the rounds; what is divided was measured in the same round");
     results.targets.iter().for_each(Target::print);
     if let Some(file) = &options.json {
         fs::write(file, serde_json::to_string_pretty(&results)? + "\n")?;

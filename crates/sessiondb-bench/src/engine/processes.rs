@@ -101,13 +101,13 @@ pub(crate) fn run(options: &Options, seed: u64) -> Outcome<()> {
                 let told = |what: &str| format!("round {}: {what}", round + 1);
                 targets.push(Target::new(
                     told("slowest process by the mean"),
-                    slowest,
+                    vec![slowest],
                     Bound::AtLeast,
                     0.5,
                     "",
                 ));
-                targets.push(Target::new(told("longest wait"), longest, Bound::AtMost, 1000.0, " ms"));
-                targets.push(Target::new(told("errors"), errors as f64, Bound::AtMost, 0.0, ""));
+                targets.push(Target::new(told("longest wait"), vec![longest], Bound::AtMost, 1000.0, " ms"));
+                targets.push(Target::new(told("errors"), vec![errors as f64], Bound::AtMost, 0.0, ""));
             }
         }
     }

@@ -52,23 +52,25 @@ impl Round {
 }
 
 /// The median of the rounds, the least and the greatest.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Spread {
     pub median: f64,
     pub least: f64,
     pub greatest: f64,
 }
 
+impl Spread {
+    pub fn of(mut values: Vec<f64>) -> Spread {
+        values.sort_by(f64::total_cmp);
+        let at = |place: usize| values.get(place).copied().unwrap_or(f64::NAN);
+        let last = values.len().saturating_sub(1);
+        Spread { median: f64::midpoint(at(last / 2), at(values.len() / 2)), least: at(0), greatest: at(last) }
+    }
+}
+
 impl Row {
     pub fn spread(&self, of: impl Fn(&Round) -> f64) -> Spread {
-        let mut all: Vec<f64> = self.rounds.iter().map(of).collect();
-        all.sort_by(f64::total_cmp);
-        let at = |place: usize| all.get(place).copied().unwrap_or(f64::NAN);
-        let (lower, upper) = (at(all.len().saturating_sub(1) / 2), at(all.len() / 2));
-        Spread {
-            median: f64::midpoint(lower, upper),
-            least: at(0),
-            greatest: at(all.len().saturating_sub(1)),
-        }
+        Spread::of(self.rounds.iter().map(of).collect())
     }
 }
 
