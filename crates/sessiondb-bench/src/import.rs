@@ -9,9 +9,8 @@ use std::{
 use pollster::block_on;
 use sessiondb_import::{Format, find, import};
 
+use crate::Outcome;
 use crate::sample::{Random, Times};
-
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 pub(crate) fn run(records: usize, samples: &Path, runs: usize, seed: u64) -> Outcome<()> {
     let dir = tempfile::tempdir()?;

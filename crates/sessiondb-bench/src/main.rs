@@ -1,16 +1,22 @@
 //! Measures SessionDB. Each benchmark prints what it did, its raw medians and the ratios between them: absolute figures
 //! are those of one machine, ratios within one run travel. What the project shows is under `docs/measured`.
 
-#![allow(clippy::print_stdout, reason = "a benchmark's output")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark's output")]
 
 mod ait42;
+mod engine;
 mod import;
+mod peer;
 mod sample;
 mod views;
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+
+/// Whatever goes wrong ends the benchmark.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+type Outcome<T> = Result<T, Failure>;
 
 /// Measures SessionDB.
 #[derive(Parser)]
@@ -24,6 +30,13 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// Appends, windows, lists and the rest in SessionDB and in what else one could do, and which targets hold.
+    Engine(engine::Options),
+    /// Several processes that append to one file.
+    Processes(engine::processes::Options),
+    /// One of them.
+    #[command(hide = true)]
+    Process(engine::processes::Process),
     /// Windows at the start, the middle and the end of a long session and of a fork of it; forks of a long session and of
     /// a short one.
     Views {
@@ -66,9 +79,12 @@ enum Bench {
     },
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Outcome<()> {
     let Args { bench, seed } = Args::parse();
     match bench {
+        Bench::Engine(options) => engine::run(&options, seed),
+        Bench::Processes(options) => engine::processes::run(&options, seed),
+        Bench::Process(process) => engine::processes::process(&process, seed),
         Bench::Views { messages, samples } => Ok(views::run(messages, samples, seed)?),
         Bench::Import { records, samples, runs } => import::run(records, &samples, runs, seed),
         Bench::Ait42 { sessions, rounds, largest, adds, peer } => {

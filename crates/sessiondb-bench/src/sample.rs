@@ -1,6 +1,11 @@
-//! What is measured with: random numbers from a seed, and medians.
+//! What is measured with: random numbers from a seed, medians, and a disk at rest.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use crate::Outcome;
 
 /// Random numbers that a seed makes again (splitmix64).
 pub(crate) struct Random(pub u64);
@@ -50,4 +55,9 @@ impl Times {
 pub(crate) fn ratio(of: &[f64]) -> f64 {
     let (least, greatest) = of.iter().fold((f64::MAX, 0.0_f64), |(l, g), x| (l.min(*x), g.max(*x)));
     greatest / least
+}
+
+/// Waits until the system has written what it was given, so that it does not do so while something else is measured.
+pub(crate) fn settle() -> Outcome<()> {
+    if Command::new("sync").status()?.success() { Ok(()) } else { Err("sync failed".into()) }
 }

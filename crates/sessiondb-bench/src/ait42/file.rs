@@ -9,7 +9,8 @@ use std::{
 
 use ait42_session::{ChatMessage, WorktreeSession};
 
-use super::{Outcome, timed};
+use super::timed;
+use crate::Outcome;
 
 pub(super) struct JsonFile {
     path: PathBuf,

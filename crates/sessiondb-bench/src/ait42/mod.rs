@@ -9,7 +9,6 @@ mod workspace;
 use std::{
     fs,
     path::Path,
-    process::Command,
     time::{Duration, Instant},
 };
 
@@ -21,9 +20,11 @@ use self::{
     sqlx::Sqlx,
     workspace::{FOUND, WORKSPACE, addition, session},
 };
-use crate::sample::{Random, Times, ratio};
-
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+use crate::{
+    Outcome,
+    peer::Peer,
+    sample::{Random, Times, ratio, settle},
+};
 
 /// A place where coding sessions are kept. Each method does one thing, and answers how long that alone took.
 trait Design {
@@ -48,7 +49,7 @@ pub(crate) fn run(
     peer: &Path,
     seed: u64,
 ) -> Outcome<()> {
-    Sqlx::build(peer)?;
+    Peer::build(peer)?;
     println!(
         "sessions of 2 instances with 200 bytes of output each, and 10 messages of 200 bytes; seed {seed}"
     );
@@ -186,11 +187,6 @@ fn grow(dir: &Path, largest: usize, adds: usize, peer: &Path, seed: u64) -> Outc
         println!("{name}: slowest median by fastest {:.2}", ratio(medians));
     }
     Ok(())
-}
-
-/// Waits until the system has written what it was given, so that it does not do so while something else is measured.
-fn settle() -> Outcome<()> {
-    if Command::new("sync").status()?.success() { Ok(()) } else { Err("sync failed".into()) }
 }
 
 /// Does it, and answers how long it took.

@@ -7,7 +7,8 @@ use ait42_session::{
 };
 use tokio::runtime::Runtime;
 
-use super::{Design, Outcome, WORKSPACE, timed};
+use super::{Design, WORKSPACE, timed};
+use crate::Outcome;
 
 pub(super) struct Ours {
     runtime: Runtime,
