@@ -10,6 +10,9 @@ use crate::{import_codex, transcript::Desk};
 /// Most bytes of text that are looked at: what a few bytes can be decompressed to is too much for a fuzzer.
 const TEXT_BYTES_MAX: u64 = 1 << 20;
 
+/// How a frame of Zstandard begins.
+const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
 /// The first byte chooses a format, and whether the rest is a compressed file or text that is to be compressed, of which
 /// as many bytes as the second one says are cut off. What can be decompressed is imported as if it stood in a plain file.
 pub fn holds(data: &[u8]) {
@@ -44,15 +47,15 @@ pub fn holds(data: &[u8]) {
     if damaged {
         text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
     }
-    let since = time::now();
-    // The same session, whether its file is called so or not.
+    // A file that is not called so and does not begin so is a plain one, and a text that begins so is none.
     let packed_name = if format == Format::Claude { name.to_owned() } else { format!("{name}.zst") };
-    let mut desk = Desk::new(format, &packed_name);
-    // A file that is not called so and does not begin so is a plain one.
-    let is_packed = packed_name.ends_with(".zst") || packed.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
-    if !is_packed {
+    let is_packed = packed_name.ends_with(".zst") || packed.starts_with(&MAGIC);
+    if !is_packed || text.starts_with(&MAGIC) {
         return;
     }
+    let since = time::now();
+    // The same session, whether its file is called so or not.
+    let mut desk = Desk::new(format, &packed_name);
     match desk.import(&packed) {
         Ok(_) => assert!(!damaged, "what is damaged was taken for whole"),
         Err(ImportError::Read { .. }) => assert!(damaged, "what is whole could not be read"),

@@ -24,6 +24,8 @@ pub fn holds(data: &[u8]) {
             messages.push(message);
         }
     }
+    // What comes before it must not swallow it.
+    messages.push(NewMessage::new("user", "the end"));
     let (store, count) = (memory(), messages.len());
     let metadata = Json::from_value(&serde_json::json!({ "title": title })).unwrap();
     let opening = Opening { metadata: Some(metadata), ..Opening::default() };
