@@ -68,7 +68,7 @@ pub fn validate(time: Time) -> Result<()> {
 /// since rows may be inserted by hand.
 ///
 /// # Errors
-/// [`Error::Invalid`] if it is none of these.
+/// [`Error::Invalid`] if it is none of these, or a time that the store cannot keep.
 pub fn from_text(text: &str) -> Result<Time> {
     if let Some(time) = own(text.as_bytes()) {
         return Ok(time);
@@ -80,7 +80,7 @@ pub fn from_text(text: &str) -> Result<Time> {
             .map_err(|_| error)
     });
     match parsed {
-        Ok(time) => Ok(truncate(time)),
+        Ok(time) => validate(time).map(|()| truncate(time)),
         Err(_) => Err(Error::Invalid(format!("'{}' is not an ISO 8601 time", text.escape_debug()))),
     }
 }
@@ -158,5 +158,19 @@ mod tests {
         );
         assert_eq!(to_text(from_text("2016-12-31T23:59:60Z").unwrap()), "2016-12-31T23:59:59.999999Z");
         assert!(from_text("yesterday").is_err());
+    }
+
+    /// The last hours of the year 9999 in the west, and the first of the year 0 in the east, were read as times of the years
+    /// 10000 and -1. They were written in another width, and could not be read back from a cursor or an archive.
+    #[test]
+    fn what_is_read_can_be_kept() {
+        for text in [
+            "9999-12-31T23:59:59-10:00",
+            "0000-01-01T00:00:00+01:00",
+            "+10000-01-01T00:00:00",
+            "-0001-12-31 23:59:59",
+        ] {
+            assert!(from_text(text).unwrap_err().to_string().contains("outside the years"), "{text}");
+        }
     }
 }

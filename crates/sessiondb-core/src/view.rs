@@ -137,10 +137,11 @@ impl View {
         View(self.0.iter().filter_map(close).collect())
     }
 
-    /// The number of messages between the spans' ends, if the last message is `head`.
+    /// The number of messages between the spans' ends, if the last message is `head`; no more than can be counted of a
+    /// view that somebody wrote by hand.
     pub fn len(&self, head: u64) -> u64 {
         let spans = self.0.iter().filter_map(|span| span.until(span.last.unwrap_or(head)));
-        spans.map(|span| span.last.unwrap_or(head) - span.first + 1).sum()
+        spans.map(|span| span.last.unwrap_or(head) - span.first + 1).fold(0, u64::saturating_add)
     }
 
     /// The number that is read last in a view that is closed; `None` if it is empty.
@@ -222,9 +223,9 @@ impl View {
         }
         // The last span is open and stays.
         let closed = &self.0[..self.0.len() - 1];
-        let length = |span: &Span| span.last.unwrap_or(head).saturating_sub(span.first) + 1;
+        let length = |span: &Span| u128::from(span.last.unwrap_or(head).saturating_sub(span.first)) + 1;
         let count = self.0.len() - VIEW_SPANS_MAX / 2;
-        let mut messages: u64 = closed.iter().take(count).map(length).sum();
+        let mut messages: u128 = closed.iter().take(count).map(length).sum();
         let (mut least, mut at) = (messages, 0);
         for (from, (gone, come)) in closed.iter().zip(closed.iter().skip(count)).enumerate() {
             messages = messages - length(gone) + length(come);
@@ -372,4 +373,19 @@ pub struct ViewChange {
     pub reverses: Option<u64>,
     /// The revision that took it back.
     pub undone: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counting the messages of a view that somebody wrote by hand, in which each span is as long as a span may be, panicked,
+    /// and in a release came to a small number. Such a view is also more than may be copied.
+    #[test]
+    fn more_messages_than_can_be_counted_are_counted_as_the_most() {
+        let spans = vec![format!("[1,1,{COUNT_MAX}]"); VIEW_SPANS_MAX + 1].join(",");
+        let view = View::from_text(&format!("[{spans},[1,1,null]]")).unwrap();
+        assert_eq!(view.len(COUNT_MAX), u64::MAX);
+        assert!(view.validate_rewrite(COUNT_MAX).is_err());
+    }
 }

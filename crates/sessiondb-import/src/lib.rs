@@ -44,8 +44,8 @@
 //!   [`original_record`] gives its line.
 //! - A line that cannot be kept (not JSON, not UTF-8, nested too deep, beyond 16 MiB) is a [`BadLine`] of the verdict,
 //!   and the rest goes on. A last line without a newline is left for the next time unless it is a JSON object. Blank
-//!   lines are counted and not kept, and the `\r` of a last line whose line end had not been written yet is lost:
-//!   these are the only bytes of a transcript's records that are not in the store afterwards.
+//!   lines are counted and not kept, and whitespace that comes to a last line after it was imported (the `\r` of its line
+//!   end, say) is lost: these are the only bytes of a transcript's records that are not in the store afterwards.
 //! - What each answer of the model cost is a document of the collection `usage`, counted once however many lines speak
 //!   of it; the session's `token_usage` is the sum of all.
 //! - The session's metadata has `source`, and as far as the file tells `title`, `cwd`, `git_branch` and `version`, for
