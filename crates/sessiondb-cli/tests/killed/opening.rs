@@ -36,7 +36,7 @@ fn at_every_call(prepare: impl Fn(&Path), judge: impl Fn(&Path)) -> Tally {
             let dir = fresh();
             let path = dir.path().join("new/s.db");
             let run = opens(&path).killed(call, at);
-            assert!(run.killed, "{call:?} {at}: {run:?}");
+            assert!(run.killed, "{call:?} {at}: {run}");
             tally.note(call);
             judge(&path);
         }

@@ -200,15 +200,17 @@ impl Stage {
             72..=73 => one(Write::Undo),
             74..=77 => one(Write::Pop { count: 1 + random.below(3) as usize }),
             78..=80 => one(Write::Rewind { seq: 0 }),
-            81..=84 if exists(&key(peer)) => {
+            81..=84 => {
                 let fork = Fork { parent: key(peer), at: None, status: None, metadata: None };
                 let again = |write| Commit::new(key(format!("fork {}", n % 20))).at(at(n)).write(write);
-                unlooked([Write::open(), Write::Delete, Write::Fork(fork)].map(again).into())
+                let anew = [Write::open(), Write::Delete, Write::Fork(fork)].map(again).into();
+                unlooked(if exists(&key(peer)) { anew } else { Vec::new() })
             }
-            85..=87 if exists(&key(peer)) => {
-                unlooked(vec![Commit::new(key(peer)).at(at(n)).write(Write::Delete)])
+            85..=87 => {
+                let delete = Commit::new(key(peer)).at(at(n)).write(Write::Delete);
+                unlooked(if exists(&key(peer)) { vec![delete] } else { Vec::new() })
             }
-            81..=88 => {
+            88 => {
                 let large = NewMessage::new("tool", "large ".repeat(10_000)).message_id(format!("{n} large"));
                 one(Write::Append(vec![large]))
             }

@@ -53,8 +53,8 @@ fn play(dir: &Path, seed: u64, last: u64) -> Program {
 fn acknowledged(stdout: &str) -> Option<u64> {
     // Of a line without an end nobody knows whether it is whole.
     let whole = stdout.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    let numbers = whole.lines().filter_map(|line| line.split_once("done ")).map(|(_, n)| n.parse().unwrap());
-    numbers.last()
+    let line = whole.lines().rev().find_map(|line| line.split_once("done "));
+    line.map(|(_, n)| n.parse().unwrap())
 }
 
 /// Holds what a process left behind to what the same steps leave in memory; answers how far it had come. `told` is the
@@ -138,12 +138,12 @@ fn a_script_that_is_killed_again_and_again_leaves_what_it_leaves_in_memory() {
         let (call, places) = random.of(&PLACES);
         let last = (reached + STEPS_AT_ONCE).min(steps);
         let run = play(dir.path(), seed, last).killed(call, 1 + random.below(places) as usize);
-        assert!(run.killed || run.success, "{run:?}");
+        assert!(run.killed || run.success, "{run}");
         if run.killed {
             tally.note(call);
         }
         let told = acknowledged(&run.stdout).unwrap_or(reached);
-        assert!(run.killed || told == last, "{run:?}");
+        assert!(run.killed || told == last, "{run}");
         let at = if random.below(2) == 0 {
             copied(dir.path(), &copy);
             &copy

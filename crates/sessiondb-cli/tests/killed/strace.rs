@@ -69,7 +69,6 @@ pub struct Program {
 }
 
 /// What became of a run.
-#[derive(Debug)]
 pub struct Run {
     /// It died at the place; otherwise it came to its end before.
     pub killed: bool,
@@ -111,7 +110,7 @@ impl Program {
         let run = self.run_as(
             self.strace(&[&format!("--trace={}", call.set()), &format!("--output={}", log.display())]),
         );
-        assert!(run.success, "{self:?}: {run:?}");
+        assert!(run.success, "{self:?}: {run}");
         // A line is the number of the thread, then the call.
         let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
         for line in fs::read_to_string(&log).unwrap().lines() {
@@ -137,15 +136,25 @@ impl Program {
     fn run_as(&self, mut command: Command) -> Run {
         let stdin = self.stdin.as_ref().map_or_else(Stdio::null, |path| fs::File::open(path).unwrap().into());
         command.args(&self.args).envs(self.env.iter().map(|(name, value)| (name, value))).stdin(stdin);
-        let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let output = command
+            .output()
+            .unwrap_or_else(|error| panic!("{}: {error}", command.get_program().to_string_lossy()));
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         let (stdout, stderr) = (text(output.stdout), text(output.stderr));
         assert!(
             !stderr.contains("PTRACE_") && !stderr.contains("ptrace("),
-            "this machine does not let strace look at other processes, and so nothing can be killed: {stderr}"
+            "this machine does not let strace trace other processes, so nothing can be killed at a call: {stderr}"
         );
         // strace dies of what its program died of.
-        Run { killed: output.status.signal() == Some(9), success: output.status.success(), stdout, stderr }
+        let killed = output.status.signal() == Some(9);
+        Run { killed, success: output.status.success(), stdout, stderr }
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Run { killed, success, stdout, stderr } = self;
+        write!(f, "killed {killed}, success {success}, and it said\n{stdout}\n{stderr}")
     }
 }
 

@@ -55,7 +55,7 @@ fn write_all(dir: &Path, name: &str, mut random: Random, tally: &Tally) -> BTree
             true => program.killed(call, 1 + random.below(places) as usize),
             false => program.run(),
         };
-        assert!(run.killed || run.success, "{name} met an error: {run:?}");
+        assert!(run.killed || run.success, "{name} met an error: {run}");
         if run.killed {
             tally.note(call);
             kills += 1;

@@ -5,11 +5,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use sessiondb_core::{Commit, Error, Receipt, Result, SessionKey};
+use sessiondb_core::{Commit, Error, Expect, Json, Receipt, Result, SessionKey, Write};
 use shuttle::thread;
 
 use crate::{
-    options::{BATCH_CALLS_MAX, BATCH_CHANGES_MAX},
+    options::{BATCH_BYTES_MAX, BATCH_CALLS_MAX, BATCH_CHANGES_MAX},
     queue::{Answer, Writer},
     sync::Condvar,
 };
@@ -26,6 +26,7 @@ pub struct Events {
     /// When somebody began to close the queue, and when that had been done.
     closing: Option<u64>,
     closed: Option<u64>,
+    stopped: bool,
 }
 
 /// One call of `commit`, and when what happened.
@@ -41,6 +42,7 @@ struct Call {
 pub struct Group {
     pub calls: Vec<String>,
     changes: usize,
+    bytes: usize,
     /// The queue's own thread wrote it, and not a caller for itself.
     by_the_thread: bool,
     panicked: bool,
@@ -99,6 +101,10 @@ impl History {
         self.events().calls[name].answer.clone()
     }
 
+    pub fn stopped(&self) -> bool {
+        self.events().stopped
+    }
+
     /// Holds what was seen to the rules.
     pub fn judge(&self) {
         let events = self.events();
@@ -135,7 +141,8 @@ impl History {
         for group in &events.groups {
             let names = &group.calls;
             assert!(names.len() <= BATCH_CALLS_MAX, "too many in a transaction: {names:?}");
-            assert!(names.len() == 1 || group.changes <= BATCH_CHANGES_MAX, "too large: {names:?}");
+            let fits = group.changes <= BATCH_CHANGES_MAX && group.bytes <= BATCH_BYTES_MAX;
+            assert!(names.len() == 1 || fits, "too large together: {names:?}");
             assert!(group.by_the_thread || names.len() == 1, "a caller wrote for others: {names:?}");
             assert!(group.by_the_thread || !crowded, "{names:?} was written alone, with many callers");
             crowded = names.len() > 1;
@@ -143,12 +150,18 @@ impl History {
     }
 }
 
-/// A call by its name. One that is called `large` is more than half of what a transaction takes; one that is called
-/// `refused` is answered with an error; one that is called `panic` makes the writer panic.
+/// A call by its name. What is called `large` or `long` is more than half of what a transaction takes, what is called `huge`
+/// more than all; what is called `refused` is answered with an error; what is called `panic` makes the writer panic.
 pub fn commits(name: &str) -> Vec<Commit> {
-    let commit = Commit::new(SessionKey::new("a", "c", "", "dm", name));
-    let expectations = if name.contains("large") { BATCH_CHANGES_MAX / 2 + 1 } else { 1 };
-    vec![(0..expectations).fold(commit, |commit, _| commit.expect(sessiondb_core::Expect::Absent))]
+    let expectations = match name {
+        name if name.contains("huge") => BATCH_CHANGES_MAX + 1,
+        name if name.contains("large") => BATCH_CHANGES_MAX / 2 + 1,
+        _ => 1,
+    };
+    let status = if name.contains("long") { "x".repeat(BATCH_BYTES_MAX / 2) } else { String::new() };
+    let metadata = Json::from_value(&[status]).unwrap();
+    let commit = Commit::new(SessionKey::new("a", "c", "", "dm", name)).write(Write::SetMetadata(metadata));
+    vec![(1..expectations).fold(commit, |commit, _| commit.expect(Expect::Absent))]
 }
 
 fn answer_to(name: &str) -> Answer {
@@ -162,8 +175,8 @@ fn answer_to(name: &str) -> Answer {
 /// A writer that writes into a history.
 pub struct Recorder {
     pub history: History,
-    /// Commits since the last checkpoint; one is due after two.
-    pub log: usize,
+    /// A checkpoint is due after every transaction.
+    pub due: bool,
     /// What a checkpoint does beside its work.
     pub at_checkpoint: AtCheckpoint,
     pub stopped: bool,
@@ -177,7 +190,12 @@ pub enum AtCheckpoint {
 
 impl Recorder {
     pub fn new(history: &History) -> Recorder {
-        Recorder { history: history.clone(), log: 0, at_checkpoint: AtCheckpoint::Nothing, stopped: false }
+        Recorder {
+            history: history.clone(),
+            due: false,
+            at_checkpoint: AtCheckpoint::Nothing,
+            stopped: false,
+        }
     }
 }
 
@@ -194,6 +212,7 @@ impl Writer for Recorder {
             events.groups.push(Group {
                 calls: names.clone(),
                 changes: calls.iter().flatten().map(Commit::changes).sum(),
+                bytes: calls.iter().flatten().map(Commit::bytes).sum(),
                 by_the_thread: thread::current().name() == Some("sessiondb-writer"),
                 panicked,
             });
@@ -206,20 +225,20 @@ impl Writer for Recorder {
         if panicked {
             panic();
         }
-        self.log += 1;
+        self.due = true;
         names.iter().map(|name| answer_to(name)).collect()
     }
 
     fn checkpoint_is_due(&self) -> bool {
-        self.log >= 2
+        self.due
     }
 
     fn checkpoint_if_due(&mut self) {
-        if !self.checkpoint_is_due() {
+        if !self.due {
             return;
         }
         thread::yield_now();
-        self.log = 0;
+        self.due = false;
         match &self.at_checkpoint {
             AtCheckpoint::Nothing => {}
             AtCheckpoint::Panic => panic(),
@@ -233,6 +252,7 @@ impl Writer for Recorder {
     fn stop(&mut self, reason: &str) {
         assert_eq!(reason, "the writer panicked");
         self.stopped = true;
+        self.history.events().stopped = true;
     }
 
     fn close(self) -> Result<()> {
