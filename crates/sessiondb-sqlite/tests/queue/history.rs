@@ -27,6 +27,7 @@ pub struct Events {
     closing: Option<u64>,
     closed: Option<u64>,
     stopped: bool,
+    writer_closed: bool,
 }
 
 /// One call of `commit`, and when what happened.
@@ -137,6 +138,7 @@ impl History {
                 }
             }
         }
+        assert_eq!(events.writer_closed, events.closed.is_some(), "whether the writer was closed");
         let mut crowded = false;
         for group in &events.groups {
             let names = &group.calls;
@@ -256,6 +258,7 @@ impl Writer for Recorder {
     }
 
     fn close(self) -> Result<()> {
+        self.history.events().writer_closed = true;
         Ok(())
     }
 }

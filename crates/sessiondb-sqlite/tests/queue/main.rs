@@ -223,7 +223,9 @@ fn a_panic_of_the_writer_answers_everybody() {
         for thread in threads {
             thread.join().unwrap();
         }
+        history.closing();
         queue.close().unwrap();
+        history.closed();
         history.judge();
         let unknown = |n: usize| matches!(history.answer(&name(n)).unwrap(), Err(Error::Unknown(_)));
         assert!(in_checkpoint || unknown(1));
