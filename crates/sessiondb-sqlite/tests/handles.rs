@@ -152,7 +152,7 @@ fn draw_one(random: &mut Random, store: &Store, name: &str) -> Vec<Named> {
 }
 
 fn json(name: &str) -> Json {
-    Json::parse(&format!("{{\"{}\":\"{name}\"}}", name.len() % 3)).unwrap()
+    Json::parse(format!("{{\"{}\":\"{name}\"}}", name.len() % 3)).unwrap()
 }
 
 /// What is there as far as this handle sees, or is not; others may change it before the commit has its turn.
@@ -252,7 +252,7 @@ fn eight_handles_leave_what_one_would_leave_in_memory() {
         }
         (done, refused)
     };
-    let (done, refused): (Vec<Vec<Done>>, Vec<Vec<(&str, Vec<Commit>)>>) = thread::scope(|scope| {
+    let (done, refused): (Vec<_>, Vec<_>) = thread::scope(|scope| {
         let threads: Vec<_> = (0..HANDLES).map(|n| scope.spawn(move || work(n))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).unzip()
     });

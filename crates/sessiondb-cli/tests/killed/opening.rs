@@ -48,7 +48,9 @@ fn key() -> SessionKey {
     SessionKey::new("main", "cli", "", "dm", "ann")
 }
 
-/// Whoever comes next makes it, whatever is there of it already.
+/// Whoever comes next makes it, whatever is there of it already. A new file is first written over with a rollback journal
+/// beside it; whoever was killed then left a store that nobody could open any more, since the look before opening cannot
+/// write and so could not take back what was begun.
 #[test]
 fn a_store_that_was_killed_as_it_was_made_is_made_by_the_next() {
     let tally = at_every_call(
