@@ -51,9 +51,15 @@ pub(crate) fn open(options: &Options, role: Role) -> Result<(Place, SideLock, Co
         // Through a connection that cannot write, so that a file which is not ours stays as it is to the last byte.
         let probe =
             connect(&path, options, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|e| cannot(describe(&e)))?;
-        let kind = migrate::ours(&probe).map_err(|failure| relocate(failure, &cannot))?;
-        ready = kind == Kind::Store(migrate::SCHEMA_VERSION)
-            && sql_view::are_there(&probe, options.sql_views).map_err(|e| cannot(describe(&e)))?;
+        ready = match migrate::ours(&probe) {
+            // Whoever made the store was killed before it had its log, and the next who can write takes back what was
+            // begun. What else is found like this may be somebody's, and is left to them.
+            Err(Failure::Sqlite(error)) if is_half_written(&error) && SideLock::is_beside(&path) => false,
+            kind => {
+                kind.map_err(|failure| relocate(failure, &cannot))? == Kind::Store(migrate::SCHEMA_VERSION)
+                    && sql_view::are_there(&probe, options.sql_views).map_err(|e| cannot(describe(&e)))?
+            }
+        };
     }
     let lock = SideLock::open(&path).map_err(|e| {
         cannot(format!("the file beside it that queues writers, '{}-lock': {e}", path.display()))
@@ -215,7 +221,7 @@ fn connect(path: &Path, options: &Options, access: OpenFlags) -> rusqlite::Resul
 
 /// What is decided once for a file: its page size, that it can shrink, that it has a write-ahead log; then its schema.
 fn prepare(conn: &Connection) -> Result<(), Failure> {
-    if migrate::kind(conn)? == Kind::Empty {
+    if migrate::ours(conn)? == Kind::Empty {
         conn.pragma_update(None, "page_size", 4096)?;
         conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
@@ -280,6 +286,11 @@ fn configure(conn: &Connection, options: &Options, role: Role) -> Result<(), Fai
         debug_assert_eq!(off, 0);
     }
     Ok(())
+}
+
+/// Whether a transaction was broken off that was written over the database itself, with a rollback journal beside it.
+fn is_half_written(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
 }
 
 fn describe(error: &rusqlite::Error) -> String {

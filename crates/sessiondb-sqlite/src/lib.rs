@@ -17,7 +17,7 @@
 //! # }).unwrap();
 //! ```
 //!
-//! The way of an append: [`SqliteBackend`] (this file) → `writer` (the queue) → `transaction` (one for all who wait) →
+//! The way of an append: [`SqliteBackend`] (this file) → `queue` → `transaction` (one for all who wait) →
 //! `apply` (from a commit to rows). The way of a read: this file → `reader` (the pool) → `query`, `window` and `parts` (the
 //! SQL) → `row`.
 //!
@@ -36,13 +36,14 @@ mod optimize;
 mod options;
 mod parts;
 mod query;
+mod queue;
 mod reader;
 mod restore;
 mod row;
 mod sql_view;
+mod sync;
 mod transaction;
 mod window;
-mod writer;
 
 use std::{path::Path, sync::Arc};
 
@@ -59,7 +60,7 @@ pub use migrate::SCHEMA_VERSION;
 pub use options::{Durability, Options};
 pub use sql_view::SqlView;
 
-use crate::{connection::Role, error::Failure, reader::Readers, writer::Writer};
+use crate::{connection::Role, error::Failure, queue::Queue, reader::Readers, transaction::WriteConnection};
 
 /// A store in a SQLite file.
 #[derive(Clone)]
@@ -72,7 +73,7 @@ pub struct SqliteBackend {
 struct Engine {
     // In this order they are dropped: a connection that closes last cleans up the log, and only the writer's may.
     readers: Readers,
-    writer: Writer,
+    queue: Queue<WriteConnection>,
 }
 
 impl SqliteBackend {
@@ -83,9 +84,9 @@ impl SqliteBackend {
     /// schema, no right to write, … Nothing was changed then.
     pub fn open(options: Options) -> Result<SqliteBackend> {
         let (place, lock, conn) = connection::open(&options, Role::Writer)?;
-        let writer = Writer::start(place.clone(), conn, lock)?;
+        let queue = Queue::start(WriteConnection::new(place.clone(), conn, lock)?)?;
         let readers = Readers::new(Box::new(move || connection::reopen(&place, &options, Role::Reader)));
-        Ok(SqliteBackend { engine: Arc::new(Engine { readers, writer }), blocking: false })
+        Ok(SqliteBackend { engine: Arc::new(Engine { readers, queue }), blocking: false })
     }
 
     /// Does what takes long on a thread of its own, or on the caller's if that may block.
@@ -138,9 +139,9 @@ pub fn migrate(conn: &Connection) -> Result<()> {
 impl Backend for SqliteBackend {
     async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<Receipt>> {
         if self.blocking {
-            return self.engine.writer.commit_blocking(commits);
+            return self.engine.queue.commit_blocking(commits);
         }
-        self.engine.writer.commit(commits).await
+        self.engine.queue.commit(commits).await
     }
 
     async fn session(&self, key: &SessionKey) -> Result<Option<Session>> {
@@ -235,14 +236,14 @@ impl Backend for SqliteBackend {
     }
 
     async fn optimize(&self) -> Result<u64> {
-        self.on_a_thread("sessiondb-optimize", |engine| engine.writer.optimize()).await
+        self.on_a_thread("sessiondb-optimize", |engine| engine.queue.optimize()).await
     }
 
     async fn close(&self) -> Result<()> {
         self.on_a_thread("sessiondb-close", |engine| {
             // The last connection to close cleans up the log, and that must be one that can write.
             engine.readers.close();
-            engine.writer.close()
+            engine.queue.close()
         })
         .await
     }

@@ -32,10 +32,13 @@ pub(crate) enum Turn<'a> {
 impl SideLock {
     /// Opens `<database>-lock`, made with mode 0600 if it is not there.
     pub(crate) fn open(database: &Path) -> io::Result<SideLock> {
-        let mut path = database.as_os_str().to_owned();
-        path.push("-lock");
-        let path = PathBuf::from(path);
+        let path = beside(database);
         Ok(SideLock { file: open(&path)?, path })
+    }
+
+    /// Whether the file is there: somebody has found the database to be ours, or empty, before.
+    pub(crate) fn is_beside(database: &Path) -> bool {
+        beside(database).exists()
     }
 
     /// Waits for this process's turn to write.
@@ -78,6 +81,12 @@ impl Drop for Turn<'_> {
             tracing::error!(%error, "the side lock could not be released");
         }
     }
+}
+
+fn beside(database: &Path) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push("-lock");
+    path.into()
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -3,21 +3,21 @@
 use rusqlite::Connection;
 use sessiondb_core::Result;
 
-use crate::writer::Writer;
+use crate::{queue::Queue, transaction::WriteConnection};
 
 /// Pages that one transaction gives back: 4 MiB, which takes about as long as a large commit.
 const PAGES_AT_ONCE: i64 = 1_024;
 
-impl Writer {
+impl Queue<WriteConnection> {
     /// Gives all unused pages back; answers how many bytes they were. Between two pieces those who wait write. The file
     /// shrinks with the checkpoint at the end, if no reader still needs what is in it.
     ///
     /// The planner's statistics (`PRAGMA optimize`) are not made: every statement of the engine is written for one plan,
     /// and statistics could only lead to another.
     pub(crate) fn optimize(&self) -> Result<u64> {
-        let bytes = all(|| self.with_connection(|connection| connection.transact(give_back)))?;
-        self.with_connection(|connection| {
-            connection.checkpoint();
+        let bytes = all(|| self.with_writer(|writer| writer.transact(give_back)))?;
+        self.with_writer(|writer| {
+            writer.checkpoint();
             Ok(())
         })?;
         Ok(bytes)

@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicI32, Ordering},
@@ -19,10 +18,8 @@ use crate::{
     lock::{SideLock, Turn},
     migrate,
     options::{CHECKPOINT_PAGES, CHECKPOINT_RETRY_PAGES},
+    queue::{Answer, Writer},
 };
-
-/// What a call of `commit` is answered.
-pub(crate) type Answer = Result<Vec<Receipt>>;
 
 /// The connection that writes, and what must be known to write with it.
 pub(crate) struct WriteConnection {
@@ -49,23 +46,46 @@ impl WriteConnection {
         Ok(WriteConnection { conn, place, lock, wal_pages, checkpoint_at: CHECKPOINT_PAGES, stopped: None })
     }
 
-    pub(crate) fn close(self) -> Result<()> {
-        self.conn.close().map_err(|(_, error)| store_error(&error))
-    }
-
-    /// Writes each call's commits, and answers each. A panic on the way is answered too: nobody waits for ever.
-    pub(crate) fn write_guarded(&mut self, calls: Vec<Vec<Commit>>) -> Vec<Answer> {
-        let count = calls.len();
-        match catch_unwind(AssertUnwindSafe(|| self.write(calls))) {
-            Ok(answers) => answers,
-            Err(_) => {
-                self.stopped = Some("the writer panicked".into());
-                let _ = self.conn.execute_batch("ROLLBACK");
-                vec![Err(Error::Unknown("the writer panicked".into())); count]
+    /// One transaction of this work, which is no commit of a caller's.
+    pub(crate) fn transact<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        let _turn = begin(&self.conn, &self.place, &self.lock, &mut self.stopped)?;
+        match work(&self.conn) {
+            Ok(done) => match execute(&self.conn, "COMMIT") {
+                Ok(()) => Ok(done),
+                Err(error) => Err(commit_failed(&self.conn, &mut self.stopped, &error)),
+            },
+            Err(error) => {
+                note_disk_error(&mut self.stopped, &error);
+                if !self.conn.is_autocommit()
+                    && let Err(error) = execute(&self.conn, "ROLLBACK")
+                {
+                    self.stopped.get_or_insert(error.to_string());
+                }
+                Err(store_error(&error))
             }
         }
     }
 
+    /// Now, whether it is due or not.
+    pub(crate) fn checkpoint(&mut self) {
+        let pages = self.wal_pages.load(Ordering::Relaxed);
+        match self.conn.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE) {
+            Ok((log, copied)) if copied >= log => self.checkpoint_at = CHECKPOINT_PAGES,
+            Ok(_) => self.checkpoint_at = pages.saturating_add(CHECKPOINT_RETRY_PAGES),
+            // Another process is at it.
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                self.checkpoint_at = pages.saturating_add(CHECKPOINT_RETRY_PAGES);
+            }
+            Err(error) => {
+                tracing::error!(%error, "the checkpoint failed");
+                self.checkpoint_at = pages.saturating_add(CHECKPOINT_RETRY_PAGES);
+                note_disk_error(&mut self.stopped, &error);
+            }
+        }
+    }
+}
+
+impl Writer for WriteConnection {
     fn write(&mut self, calls: Vec<Vec<Commit>>) -> Vec<Answer> {
         let count = calls.len();
         let all = |error: Error| vec![Err(error); count];
@@ -110,40 +130,12 @@ impl WriteConnection {
         answers.into_iter().map(|answer| answer.and_then(|_| Err(error.clone()))).collect()
     }
 
-    /// One transaction of this work, which is no commit of a caller's.
-    pub(crate) fn transact<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        let _turn = begin(&self.conn, &self.place, &self.lock, &mut self.stopped)?;
-        match work(&self.conn) {
-            Ok(done) => match execute(&self.conn, "COMMIT") {
-                Ok(()) => Ok(done),
-                Err(error) => Err(commit_failed(&self.conn, &mut self.stopped, &error)),
-            },
-            Err(error) => {
-                note_disk_error(&mut self.stopped, &error);
-                if !self.conn.is_autocommit()
-                    && let Err(error) = execute(&self.conn, "ROLLBACK")
-                {
-                    self.stopped.get_or_insert(error.to_string());
-                }
-                Err(store_error(&error))
-            }
-        }
-    }
-
-    pub(crate) fn checkpoint_is_due(&self) -> bool {
+    fn checkpoint_is_due(&self) -> bool {
         self.wal_pages.load(Ordering::Relaxed) >= self.checkpoint_at
     }
 
-    /// A panic in what is told of a checkpoint must not end the thread that others wait for.
-    pub(crate) fn checkpoint_guarded(&mut self) {
-        if catch_unwind(AssertUnwindSafe(|| self.checkpoint_if_due())).is_err() {
-            self.stopped.get_or_insert("the writer panicked".into());
-        }
-    }
-
-    /// Copies the log into the database when it has grown. Passive: it takes what no reader needs and waits for
-    /// nobody; when all is copied, the next write begins the log anew. It has its own turn after the callers have
-    /// their answers, since an error here takes nothing back.
+    /// Passive: it takes what no reader needs and waits for nobody; when all is copied, the next write begins the log
+    /// anew. It has its own turn after the callers have their answers, since an error here takes nothing back.
     fn checkpoint_if_due(&mut self) {
         if self.checkpoint_is_due() {
             self.checkpoint();
@@ -153,22 +145,15 @@ impl WriteConnection {
         }
     }
 
-    /// Now, whether it is due or not.
-    pub(crate) fn checkpoint(&mut self) {
-        let pages = self.wal_pages.load(Ordering::Relaxed);
-        match self.conn.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE) {
-            Ok((log, copied)) if copied >= log => self.checkpoint_at = CHECKPOINT_PAGES,
-            Ok(_) => self.checkpoint_at = pages.saturating_add(CHECKPOINT_RETRY_PAGES),
-            // Another process is at it.
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
-                self.checkpoint_at = pages.saturating_add(CHECKPOINT_RETRY_PAGES);
-            }
-            Err(error) => {
-                tracing::error!(%error, "the checkpoint failed");
-                self.checkpoint_at = pages.saturating_add(CHECKPOINT_RETRY_PAGES);
-                note_disk_error(&mut self.stopped, &error);
-            }
+    fn stop(&mut self, reason: &str) {
+        self.stopped.get_or_insert_with(|| reason.into());
+        if !self.conn.is_autocommit() {
+            let _ = execute(&self.conn, "ROLLBACK");
         }
+    }
+
+    fn close(self) -> Result<()> {
+        self.conn.close().map_err(|(_, error)| store_error(&error))
     }
 }
 

@@ -12,7 +12,7 @@ mod tally;
 use std::{
     cell::RefCell,
     collections::hash_map::RandomState,
-    fmt,
+    env, fmt,
     hash::{BuildHasher, Hasher},
     sync::Arc,
 };
@@ -26,6 +26,8 @@ use crate::{Commit, Error, MemoryBackend, Receipt, Result, Store};
 /// Makes random calls to a store and to one in memory, `cases` times with fresh stores, and panics at the first
 /// difference: with the shortest sequence of calls that shows it, and the seed to repeat the run with
 /// (`PROPTEST_RNG_SEED=… cargo test …`).
+///
+/// The environment may ask for another number of cases, with `SESSIONDB_MODEL_CASES`.
 ///
 /// At the end it prints how often each kind of write, expectation and answer occurred. From 200 cases on, it also
 /// panics if one of them made up less than a two-hundredth of its category: then the test has grown blind.
@@ -48,6 +50,7 @@ pub fn random_commits_agree_when_reopened<G>(
 const CASES_THAT_MUST_SHOW_EVERYTHING: u32 = 200;
 
 fn run<G>(make: &dyn Fn() -> (Store, G), reopen: Option<&dyn Fn(&G) -> Store>, cases: u32) {
+    let cases = env::var("SESSIONDB_MODEL_CASES").map_or(cases, |number| number.parse().unwrap());
     let mut config =
         Config { cases, failure_persistence: None, max_shrink_iters: 4_000, ..Config::default() };
     // A seed that was asked for by the environment stays.
@@ -102,6 +105,9 @@ impl<G> Case<'_, G> {
                 tried.close().await.map_err(|error| format!("the store cannot be closed: {error}"))?;
                 drop(tried);
                 tried = reopen(&guard);
+            }
+            if step.optimize {
+                tried.optimize().await.map_err(|error| format!("the store cannot be optimized: {error}"))?;
             }
             let call = step.resolve(&right, story).await;
             let right_answer = right.commit(call.clone()).await;

@@ -41,7 +41,7 @@ fn stretches(view: &View, head: u64) -> Vec<(u64, u64)> {
 }
 
 /// What restores this session, in the order in which it has to come.
-async fn parts(store: &Store, key: &SessionKey) -> Vec<Restore> {
+pub(super) async fn parts(store: &Store, key: &SessionKey) -> Vec<Restore> {
     let session = store.session(key).await.unwrap().unwrap();
     let lineage = store.lineage(key).await.unwrap();
     let ancestor = |from: &crate::Inherited| RestoredAncestor {

@@ -9,9 +9,12 @@ use proptest::{collection::vec, option, prelude::*, sample::Index};
 
 use super::{Told, look::Look};
 use crate::{
-    Commit, DocumentFilter, Expect, Fork, Json, NewDocument, NewMessage, Opening, SessionKey, Store, Time,
-    Window, Write,
-    conformance::examples::{FRAGILE_JSON, json, second},
+    Commit, DocumentFilter, Expect, Fork, Json, NewDocument, NewMessage, Opening, Restore, SessionKey, Store,
+    Time, Window, Write,
+    conformance::{
+        examples::{FRAGILE_JSON, json, second},
+        restores,
+    },
     limits,
 };
 
@@ -20,6 +23,8 @@ use crate::{
 pub(super) struct Step {
     /// Whether to close and open the store before, where that is tried.
     pub(super) reopen: bool,
+    /// Whether to give space back before.
+    pub(super) optimize: bool,
     commits: Vec<Draft>,
     pub(super) look: Look,
 }
@@ -37,9 +42,30 @@ enum Draft {
     },
     /// A fork of another session, with what follows.
     /// If `over`, a session that stands in its place is deleted first.
-    Fork { key: usize, parent: usize, at: Option<Place>, time: Time, writes: Vec<Write>, over: bool },
+    Fork {
+        key: usize,
+        parent: usize,
+        at: Option<Place>,
+        status: Option<&'static str>,
+        metadata: Option<Json>,
+        time: Time,
+        writes: Vec<Write>,
+        over: bool,
+    },
+    /// What restores another session, as it is, under this key. If `over`, a session that stands in its place is deleted
+    /// first.
+    Restore { key: usize, from: usize, which: Which, over: bool },
     /// A commit of an earlier call that bore an id, once more; at another time if it is `altered`.
     Again { which: Index, altered: bool },
+}
+
+/// Which parts of a session are restored, of the four that there are. The last, its state, is always among them: a restore
+/// that was broken off before is told by `check`, of which the specification in memory has none.
+#[derive(Debug, Clone)]
+enum Which {
+    All,
+    Twice,
+    Without(usize),
 }
 
 /// An expectation, in terms of what is there before the call. If the call writes to the session more than once, the
@@ -128,8 +154,9 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn some_steps(commits: BoxedStrategy<Vec<Draft>>) -> impl Strategy<Value = Vec<Step>> {
-    let step = (prop::bool::weighted(0.1), commits, super::look::look());
-    vec(step.prop_map(|(reopen, commits, look)| Step { reopen, commits, look }), 1..=CALLS_MAX)
+    let step = (prop::bool::weighted(0.1), prop::bool::weighted(0.05), commits, super::look::look());
+    let step = step.prop_map(|(reopen, optimize, commits, look)| Step { reopen, optimize, commits, look });
+    vec(step, 1..=CALLS_MAX)
 }
 
 fn draft() -> impl Strategy<Value = Draft> {
@@ -141,18 +168,26 @@ fn draft() -> impl Strategy<Value = Draft> {
         Draft::New { key, id, at, expect, writes, view }
     });
     let fork = (0..KEYS.len(), 0..KEYS.len(), option::weighted(0.7, place()), moment(8), vec(write(), 0..=2));
-    let fork = (fork, any::<bool>()).prop_map(|((key, parent, at, time, writes), over)| Draft::Fork {
-        key,
-        parent,
-        at,
-        time,
-        writes,
-        over,
-    });
+    let other = (option::weighted(0.3, prop::sample::select(&STATUSES[..])), option::weighted(0.3, object()));
+    let fork = (fork, other, any::<bool>()).prop_map(
+        |((key, parent, at, time, writes), (status, metadata), over)| Draft::Fork {
+            key,
+            parent,
+            at,
+            status,
+            metadata,
+            time,
+            writes,
+            over,
+        },
+    );
+    let which = prop_oneof![3 => Just(Which::All), 1 => Just(Which::Twice), 1 => (0..3_usize).prop_map(Which::Without)];
+    let restore = (0..KEYS.len(), 0..KEYS.len(), which, any::<bool>())
+        .prop_map(|(key, from, which, over)| Draft::Restore { key, from, which, over });
     let again = any::<Index>().prop_flat_map(|which| {
         prop::bool::weighted(0.4).prop_map(move |altered| Draft::Again { which, altered })
     });
-    prop_oneof![20 => new, 3 => fork, 2 => again]
+    prop_oneof![20 => new, 3 => fork, 3 => restore, 2 => again]
 }
 
 /// Three sessions that grow, are changed in what they show, forked, and now and then deleted.
@@ -174,7 +209,16 @@ fn draft_about_views() -> impl Strategy<Value = Draft> {
         2 => (keys(), moment(8), append(), change())
             .prop_map(move |(key, at, writes, change)| new(key, at, writes, Some(change))),
         3 => (keys(), keys(), option::weighted(0.7, place()), moment(8)).prop_map(|(key, parent, at, time)| {
-            Draft::Fork { key, parent, at, time, writes: Vec::new(), over: true }
+            Draft::Fork {
+                key,
+                parent,
+                at,
+                status: None,
+                metadata: None,
+                time,
+                writes: Vec::new(),
+                over: true,
+            }
         }),
         1 => (keys(), moment(8)).prop_map(move |(key, at)| new(key, at, vec![Write::Delete], None)),
     ]
@@ -306,10 +350,12 @@ impl Step {
         let mut call = Vec::with_capacity(self.commits.len());
         for draft in &self.commits {
             let commit = draft.resolve(right, story).await;
-            if let Draft::Fork { over: true, key: to, parent, .. } = draft
-                && to != parent
-                && matches!(right.session(&commit.key).await, Ok(Some(_)))
-            {
+            let over = match draft {
+                Draft::Fork { over, key, parent, .. } => *over && key != parent,
+                Draft::Restore { over, .. } => *over,
+                Draft::New { .. } | Draft::Again { .. } => false,
+            };
+            if over && matches!(right.session(&commit.key).await, Ok(Some(_))) {
                 call.push(Commit::new(commit.key.clone()).write(Write::Delete));
             }
             call.push(commit);
@@ -321,16 +367,30 @@ impl Step {
 impl Draft {
     async fn resolve(&self, right: &Store, story: &[Told]) -> Commit {
         match self {
-            Draft::Fork { key: number, parent, at, time, writes, over: _ } => {
+            Draft::Fork { key: number, parent, at, status, metadata, time, writes, over: _ } => {
                 let parent = key(*parent);
                 let at = match at {
                     Some(place) => Some(place.resolve(&parent, right).await),
                     None => None,
                 };
-                let fork = Fork { parent, at, status: None, metadata: None };
+                let status = status.map(str::to_owned);
+                let fork = Fork { parent, at, status, metadata: metadata.clone() };
                 let time = *time + TimeDelta::seconds(story.len() as i64 / 2);
                 let fork = Commit::new(key(*number)).at(time).write(Write::Fork(fork));
                 writes.iter().cloned().fold(fork, Commit::write)
+            }
+            Draft::Restore { key: number, from, which, over: _ } => {
+                let mut parts = restored(&key(*from), right).await;
+                match which {
+                    Which::All => {}
+                    Which::Twice => parts.extend(parts.clone()),
+                    Which::Without(part) if *part < parts.len() => _ = parts.remove(*part),
+                    Which::Without(_) => {}
+                }
+                parts
+                    .into_iter()
+                    .map(Write::Restore)
+                    .fold(Commit::new(key(*number)).at(second(0)), Commit::write)
             }
             Draft::New { key: number, id, at, expect, writes, view } => {
                 let mut resolved = Vec::with_capacity(expect.len());
@@ -360,6 +420,19 @@ impl Draft {
             }
         }
     }
+}
+
+/// What restores a session elsewhere; nothing, if there is none or it inherited from one that was deleted, which has a name
+/// of each store's own.
+async fn restored(key: &SessionKey, right: &Store) -> Vec<Restore> {
+    let Ok(lineage) = right.lineage(key).await else { return Vec::new() };
+    let parent = lineage.forked_from.iter().filter_map(|from| from.key.as_ref());
+    let named = lineage.inherited.iter().all(|from| from.key.is_some());
+    let mut inherited = lineage.inherited.iter().filter_map(|from| from.key.as_ref()).chain(parent);
+    if !named || inherited.any(SessionKey::is_reserved) {
+        return Vec::new();
+    }
+    restores::parts(right, key).await
 }
 
 /// The numbers of all messages of a session, shown and hidden ones; and of those that it shows.

@@ -10,8 +10,8 @@ use super::{
     draft::{FAMILIES, KEYS, PLACES, SPAN, STATUSES, document_filter, key, moment},
 };
 use crate::{
-    Document, DocumentFilter, Lineage, LogId, Message, MessagePage, Result, Session, SessionFilter,
-    SessionKey, SessionOrder, Store, View, ViewChange, Window, limits,
+    Document, DocumentFilter, Lineage, LogId, Message, MessagePage, Parts, Result, Session, SessionFilter,
+    SessionKey, SessionOrder, SessionParts, Store, View, ViewChange, Window, limits,
 };
 
 /// How to look: everything is looked at, through pages, filters and windows of random size.
@@ -22,11 +22,19 @@ pub(super) struct Look {
     filter: SessionFilter,
     documents: DocumentFilter,
     windows: Vec<Window>,
+    parts: Parts,
 }
 
 pub(super) fn look() -> impl Strategy<Value = Look> {
-    (1_usize..=3, filter(), document_filter(), vec(window(), 3))
-        .prop_map(|(page, filter, documents, windows)| Look { page, filter, documents, windows })
+    (1_usize..=3, filter(), document_filter(), vec(window(), 3), parts()).prop_map(
+        |(page, filter, documents, windows, parts)| Look { page, filter, documents, windows, parts },
+    )
+}
+
+fn parts() -> impl Strategy<Value = Parts> {
+    let collections = prop::sample::subsequence(vec!["a", "a b", "b", "none"], 0..=4);
+    (collections, any::<bool>())
+        .prop_map(|(collections, messages)| Parts { messages, ..Parts::documents(collections) })
 }
 
 fn filter() -> impl Strategy<Value = SessionFilter> {
@@ -97,6 +105,19 @@ pub(super) async fn look_alike(look: &Look, right: &Store, tried: &Store) -> Res
     let filtered = sessions(right, &look.filter).await;
     agree(&format!("the sessions of {:?}", look.filter), filtered, sessions(tried, &look.filter).await)?;
 
+    let about = format!("the sessions of {:?} with {:?}", look.filter, look.parts);
+    let with_parts = list_with_parts(right, &look.filter, &look.parts).await;
+    agree(&about, with_parts, list_with_parts(tried, &look.filter, &look.parts).await)?;
+    // One of them twice, and one under which there is never anything.
+    let absent = SessionKey::new("main", "cli", "", "dm", "nobody");
+    let keys: Vec<SessionKey> = (0..KEYS.len()).map(key).chain([key(look.page), absent]).collect();
+    let with_parts = with_parts_of(right, &keys, &look.parts).await;
+    agree(
+        &format!("sessions with {:?}", look.parts),
+        with_parts,
+        with_parts_of(tried, &keys, &look.parts).await,
+    )?;
+
     for key in (0..KEYS.len()).map(key) {
         agree(&format!("session {key}"), session(right, &key).await, session(tried, &key).await)?;
         agree(&format!("the lineage of {key}"), lineage(right, &key).await, lineage(tried, &key).await)?;
@@ -134,6 +155,41 @@ async fn sessions(store: &Store, filter: &SessionFilter) -> Result<Vec<Vec<Sessi
         }
     }
     Ok(pages)
+}
+
+/// The pages of a list with parts to its end.
+async fn list_with_parts(
+    store: &Store,
+    filter: &SessionFilter,
+    parts: &Parts,
+) -> Result<Vec<Vec<SessionParts>>> {
+    let (mut pages, mut filter) = (Vec::new(), filter.clone());
+    while pages.len() < PAGES_MAX {
+        let page = store.session_list_parts(&filter, parts).await?;
+        pages.push(page.sessions.into_iter().map(parts_without_numbers).collect());
+        filter.after = page.next;
+        if filter.after.is_none() {
+            break;
+        }
+    }
+    Ok(pages)
+}
+
+async fn with_parts_of(
+    store: &Store,
+    keys: &[SessionKey],
+    parts: &Parts,
+) -> Result<Vec<Option<SessionParts>>> {
+    let found = store.session_parts_of(keys, parts).await?;
+    Ok(found.into_iter().map(|session| session.map(parts_without_numbers)).collect())
+}
+
+fn parts_without_numbers(parts: SessionParts) -> SessionParts {
+    SessionParts {
+        session: without_number(parts.session),
+        messages: parts.messages.into_iter().map(|message| Message { id: 0, ..message }).collect(),
+        ..parts
+    }
 }
 
 async fn session(store: &Store, key: &SessionKey) -> Result<Option<Session>> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::{Commit, Conflict, Error, Expect, Receipt, Result, SessionKey, ViewChange, Write};
+use crate::{Commit, Conflict, Error, Expect, Receipt, Restore, Result, SessionKey, ViewChange, Write};
 
 /// What may occur, in five categories. Within each, every kind must make up a two-hundredth or more:
 /// - writes that were carried out;
@@ -32,6 +32,7 @@ const KINDS: [(&str, &[&str]); 5] = [
             "Rewind",
             "Undo",
             "SetView",
+            "Restore",
             "Delete",
         ],
     ),
@@ -65,6 +66,7 @@ const KINDS: [(&str, &[&str]); 5] = [
             "Conflict: Head",
             "Conflict: Tail",
             "Conflict: NotInView",
+            "Conflict: Restored",
             "Conflict: Document",
             "Conflict: CommitId",
             "Conflict: MessageId",
@@ -133,8 +135,14 @@ impl Tally {
             Write::Rewind { .. } => "Rewind",
             Write::Undo => "Undo",
             Write::SetView(_) => "SetView",
-            // Restoring is tried by its own test.
-            Write::Restore(_) => return,
+            Write::Restore(restore) => {
+                match restore {
+                    Restore::Session(_) => _ = self.heads.entry(key.clone()).or_default(),
+                    Restore::State(state) => _ = self.heads.insert(key.clone(), state.head),
+                    Restore::Messages(_) | Restore::Gap { .. } | Restore::Documents(_) => {}
+                }
+                "Restore"
+            }
             Write::Delete => {
                 self.heads.remove(key);
                 "Delete"
@@ -164,7 +172,7 @@ impl Tally {
                 Conflict::Head { .. } => ("Conflict: Head", Some("Head: failed")),
                 Conflict::Tail { .. } => ("Conflict: Tail", Some("Tail: failed")),
                 Conflict::NotInView { .. } => ("Conflict: NotInView", None),
-                Conflict::Restored { .. } => panic!("nothing was restored: {error}"),
+                Conflict::Restored { .. } => ("Conflict: Restored", None),
                 Conflict::Document { .. } => ("Conflict: Document", Some("Document: failed")),
                 Conflict::CommitId { .. } => ("Conflict: CommitId", None),
                 Conflict::MessageId { .. } => ("Conflict: MessageId", None),
