@@ -37,10 +37,12 @@ mod options;
 mod parts;
 mod query;
 mod reader;
+mod recovery;
 mod restore;
 mod row;
 mod sql_view;
 mod transaction;
+mod wal;
 mod window;
 mod writer;
 
@@ -57,6 +59,7 @@ use sessiondb_core::{
 
 pub use migrate::SCHEMA_VERSION;
 pub use options::{Durability, Options};
+pub use recovery::{Recovery, recover};
 pub use sql_view::SqlView;
 
 use crate::{connection::Role, error::Failure, reader::Readers, writer::Writer};
