@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     command::{
         ait42, append, check, compact, completions, export, fork, import, ls, new, optimize, patch, pop,
-        repair, reset, rewind, rm, show, stats, uncompact, undo,
+        recover, repair, reset, rewind, rm, show, stats, uncompact, undo,
     },
     exit::{Exit, Failure},
 };
@@ -46,6 +46,7 @@ pub enum Command {
     #[command(flatten)]
     Store(StoreCommand),
     Ait42(ait42::Args),
+    Recover(recover::Args),
     Completions(completions::Args),
 }
 

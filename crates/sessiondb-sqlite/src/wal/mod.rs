@@ -183,13 +183,14 @@ fn follow(file: &mut impl Read, header: &Header) -> io::Result<Followed> {
 impl Followed {
     /// The header does not check. It was synced before its first frame, so one commit behind it is enough.
     fn damage_of_header(self, mended: &[u8; HEADER_LEN]) -> Option<Damage> {
-        (self.before.commits > 0).then(|| Damage {
+        let behind = self.broken.as_ref().map_or(Chain::default(), |broken| broken.behind);
+        (self.before.commits + behind.commits > 0).then(|| Damage {
             frame: 0,
             frames: self.frames,
             frames_before: 0,
             commits_before: 0,
-            commits_behind: self.before.commits,
-            frames_behind: self.frames_before,
+            commits_behind: self.before.commits + behind.commits,
+            frames_behind: self.before.frames + behind.frames,
             patch: Some(Patch { offset: 0, bytes: mended.to_vec() }),
         })
     }
