@@ -45,8 +45,8 @@ pub enum Command {
     Import(import::Args),
     #[command(flatten)]
     Store(StoreCommand),
-    Ait42(ait42::Args),
     Recover(recover::Args),
+    Ait42(ait42::Args),
     Completions(completions::Args),
 }
 
