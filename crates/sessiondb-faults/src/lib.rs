@@ -1,0 +1,14 @@
+//! A simulated disk under real SQLite, against which the whole store is tested: what was acknowledged survives power
+//! cuts, torn writes and writes out of order, and errors of the disk are told as what they are.
+//!
+//! - [`Disk`] is a VFS over the unix one that writes down what is done to it and fails when it is told to.
+//!
+//! Nothing in the product depends on this crate. It is the one place in the workspace with `unsafe`: a VFS is a table of
+//! C functions (`vfs.rs`).
+
+mod disk;
+mod fault;
+mod vfs;
+
+pub use disk::{Disk, Event, FileName};
+pub use fault::{Fault, FaultKind, Lasting, Op};
