@@ -2,13 +2,16 @@
 //! cuts, torn writes and writes out of order, and errors of the disk are told as what they are.
 //!
 //! - [`Disk`] is a VFS over the unix one that writes down what is done to it and fails when it is told to.
+//! - [`Medium`] plays such a log, and says what a power cut may leave at any moment of it.
 //!
 //! Nothing in the product depends on this crate. It is the one place in the workspace with `unsafe`: a VFS is a table of
 //! C functions (`vfs.rs`).
 
 mod disk;
 mod fault;
+mod medium;
 mod vfs;
 
 pub use disk::{Disk, Event, FileName};
 pub use fault::{Fault, FaultKind, Lasting, Op};
+pub use medium::{Damage, Medium};
