@@ -7,11 +7,25 @@
 //! Nothing in the product depends on this crate. It is the one place in the workspace with `unsafe`: a VFS is a table of
 //! C functions (`vfs.rs`).
 
+mod calls;
 mod disk;
+mod draft;
 mod fault;
+mod history;
+mod judge;
 mod medium;
+mod observe;
+mod operation;
+pub mod power;
 mod vfs;
+mod workload;
 
+pub use calls::{Answers, Call, Calls};
 pub use disk::{Disk, Event, FileName};
 pub use fault::{Fault, FaultKind, Lasting, Op};
+pub use history::{Bounds, FeedRow, History, feed};
+pub use judge::{Finding, Wrong, judge};
 pub use medium::{Damage, Medium};
+pub use observe::observe;
+pub use operation::Operation;
+pub use workload::{NAME, Plan, Recording, Span, Start, record};

@@ -1,0 +1,357 @@
+//! [`run`]: power cuts by the thousand, and what came of them.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use fastrand::Rng;
+use parking_lot::Mutex;
+use pollster::block_on;
+use sessiondb_core::{NewMessage, SessionKey, Store};
+use sessiondb_sqlite::{Options, SqliteBackend};
+
+use crate::{
+    calls::{Answers, Calls},
+    disk::{Disk, FileName},
+    history::{Bounds, History, feed},
+    judge::{Finding, Wrong, judge},
+    medium::{Damage, Medium},
+    operation::Operation,
+    workload::{NAME, Plan, Recording, record},
+};
+
+/// Cuts in the life of one store.
+pub const CUTS_EACH: u64 = 100;
+
+/// What came of many cuts.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// How many cuts were judged.
+    pub cuts: u64,
+    /// In how many of them the power went again while the store was opened and written to after the first.
+    pub nested: u64,
+    /// In how many of them something had not been synced.
+    pub unsynced: u64,
+    /// In how many of them a call was there that had not been answered.
+    pub unanswered: u64,
+    /// How often each operation was in flight under each damage.
+    pub coverage: BTreeMap<(Operation, Damage), u64>,
+    /// What was wrong, with what it takes to see it again.
+    pub findings: Vec<(Wrong, String)>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Tally {
+    fn add(&mut self, other: Tally) {
+        self.cuts += other.cuts;
+        self.nested += other.nested;
+        self.unsynced += other.unsynced;
+        self.unanswered += other.unanswered;
+        for (at, count) in other.coverage {
+            *self.coverage.entry(at).or_default() += count;
+        }
+        self.findings.extend(other.findings);
+    }
+
+    /// What was in flight less than so often.
+    pub fn gaps(&self, least: u64) -> Vec<(Operation, Damage)> {
+        let all = Operation::all().flat_map(|operation| Damage::ALL.map(|damage| (operation, damage)));
+        all.filter(|at| self.coverage.get(at).is_none_or(|count| *count < least)).collect()
+    }
+
+    /// How often this was wrong.
+    pub fn count(&self, wrong: Wrong) -> usize {
+        self.findings.iter().filter(|(found, _)| *found == wrong).count()
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rate = self.cuts as f64 / self.took.as_secs_f64().max(0.001);
+        writeln!(
+            f,
+            "{} cuts in {:.0} s ({rate:.0}/s): {} with something unsynced, {} with a call that was not yet answered, \
+             {} cut twice",
+            self.cuts,
+            self.took.as_secs_f64(),
+            self.unsynced,
+            self.unanswered,
+            self.nested
+        )?;
+        let wrongs = [
+            Wrong::Lost,
+            Wrong::Torn,
+            Wrong::Invented,
+            Wrong::Differs,
+            Wrong::Corrupt,
+            Wrong::Unreadable,
+            Wrong::Stuck,
+        ];
+        for wrong in wrongs {
+            write!(f, "{wrong:?} {}  ", self.count(wrong))?;
+        }
+        write!(f, "\n{:<16}", "in flight")?;
+        Damage::ALL.iter().try_for_each(|damage| write!(f, "{:>11}", format!("{damage:?}")))?;
+        for operation in Operation::all() {
+            write!(f, "\n{:<16}", format!("{operation:?}"))?;
+            for damage in Damage::ALL {
+                write!(f, "{:>11}", self.coverage.get(&(operation, damage)).unwrap_or(&0))?;
+            }
+        }
+        writeln!(f)
+    }
+}
+
+/// Cuts the power `cuts` times, in lives of stores that all come from `seed`, on this many threads. `plan` makes a life's plan
+/// from its seed.
+///
+/// # Errors
+/// If a store does what it should not while all is well, or the machine has no place for it. What is wrong after a cut is in
+/// the tally.
+pub fn run(seed: u64, cuts: u64, jobs: usize, plan: impl Fn(u64) -> Plan + Sync) -> Result<Tally> {
+    let (begun, next, total) = (Instant::now(), AtomicU64::new(0), Mutex::new(Tally::default()));
+    let work = || -> Result<()> {
+        let mut bench = Bench::new()?;
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let left = cuts.saturating_sub(number * CUTS_EACH);
+            if left == 0 {
+                return Ok(());
+            }
+            let tally = bench.life(plan(seed_of(seed, number)), left.min(CUTS_EACH))?;
+            total.lock().add(tally);
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().try_for_each(|thread| {
+            thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a thread panicked")))
+        })
+    })
+    .with_context(|| format!("with seed {seed}"))?;
+    let mut tally = total.into_inner();
+    tally.took = begun.elapsed();
+    Ok(tally)
+}
+
+/// The seed of a life.
+fn seed_of(seed: u64, number: u64) -> u64 {
+    Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(number)).u64(..)
+}
+
+/// Where cuts are made and judged: a directory and disks that are used again and again.
+pub struct Bench {
+    directory: tempfile::TempDir,
+    recorder: Arc<Disk>,
+    judges: Arc<Disk>,
+}
+
+/// A moment to cut at.
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    events: usize,
+    damage: Damage,
+    seed: u64,
+}
+
+impl Bench {
+    /// A bench in a new temporary directory.
+    ///
+    /// # Errors
+    /// If there is no place.
+    pub fn new() -> Result<Bench> {
+        let disk = || Disk::new().map(Arc::new).map_err(anyhow::Error::msg);
+        Ok(Bench { directory: tempfile::tempdir()?, recorder: disk()?, judges: disk()? })
+    }
+
+    /// Records a life and cuts it.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub fn life(&mut self, plan: Plan, cuts: u64) -> Result<Tally> {
+        let place = self.place("life")?;
+        let recording = record(plan, &self.recorder, &place).with_context(|| format!("{plan:?}"))?;
+        self.cut(&recording, plan.seed, cuts)
+    }
+
+    /// Cuts a life that was recorded.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub fn cut(&mut self, recording: &Recording, seed: u64, cuts: u64) -> Result<Tally> {
+        let mut rng = Rng::with_seed(!seed);
+        let mut moments: Vec<Cut> =
+            (0..cuts).map(|number| choose(recording, number as usize, &mut rng)).collect();
+        moments.sort_by_key(|cut| cut.events);
+        let mut medium = Medium::new(recording.start.clone());
+        let (mut played, mut tally) = (0, Tally::default());
+        for cut in moments {
+            recording.log[played..cut.events].iter().for_each(|event| medium.play(event));
+            played = cut.events;
+            tally.cuts += 1;
+            tally.unsynced += u64::from(!medium.is_settled());
+            for operation in in_flight(recording, cut.events) {
+                *tally.coverage.entry((operation, cut.damage)).or_default() += 1;
+            }
+            let bounds = recording.history.bounds(&recording.log, cut.events, 0);
+            let place = self.place("cut")?;
+            let mut rng = Rng::with_seed(cut.seed);
+            medium.cut(cut.damage, &mut rng, &place)?;
+            let judged = if rng.u8(..8) == 0 {
+                tally.nested += 1;
+                self.cut_again(&place, &recording.history, bounds, cut, &mut rng)?
+            } else {
+                judge(&place.join(NAME), self.judges.vfs(), &recording.history, bounds)
+            };
+            match judged {
+                Ok(state) => {
+                    tally.unanswered += u64::from(recording.history.state_rows(state) > bounds.least);
+                }
+                Err(finding) => {
+                    let place = self.place("image")?;
+                    medium.cut(cut.damage, &mut Rng::with_seed(cut.seed), &place)?;
+                    let story = self.story(recording, seed, cut, &finding);
+                    tally.findings.push((finding.wrong, story));
+                }
+            }
+        }
+        Ok(tally)
+    }
+
+    /// The power goes again while the store is opened after the first cut, written to and closed.
+    fn cut_again(
+        &self,
+        place: &Path,
+        history: &History,
+        bounds: Bounds,
+        cut: Cut,
+        rng: &mut Rng,
+    ) -> Result<Result<usize, Finding>> {
+        let mut start: BTreeMap<FileName, Vec<u8>> = BTreeMap::new();
+        for entry in fs::read_dir(place)? {
+            let entry = entry?;
+            start.insert(entry.file_name().to_string_lossy().into(), fs::read(entry.path())?);
+        }
+        let path = place.join(NAME);
+        let first = history.next_call();
+        let calls = Calls::new(Arc::clone(&self.recorder), Answers::WhenAnswered, first);
+        self.recorder.record();
+        let used = self.use_again(&path, &calls, rng);
+        let log = self.recorder.take();
+        let rows = match used {
+            Ok(rows) => rows,
+            Err(error) => return Ok(Err(Finding { wrong: Wrong::Unreadable, seen: format!("{error:#}") })),
+        };
+        let Some(state) = history.state_of(rows).filter(|_| (bounds.least..=bounds.most).contains(&rows))
+        else {
+            let seen = format!("cut again: the feed has {rows} rows, and should have {bounds:?}");
+            return Ok(Err(Finding { wrong: Wrong::Lost, seen }));
+        };
+        let final_feed = feed(&path, self.judges.vfs())?;
+        let longer = block_on(async {
+            let store = history.replay(state).await?;
+            history.continued(state, &store, (first..).zip(calls.list()), final_feed).await
+        });
+        let longer = match longer {
+            Ok(longer) => longer,
+            Err(error) => return Ok(Err(Finding { wrong: Wrong::Differs, seen: format!("{error:#}") })),
+        };
+        // What was on the medium when the store was opened stays there.
+        let events = rng.usize(..=log.len());
+        let mut medium = Medium::new(start);
+        log[..events].iter().for_each(|event| medium.play(event));
+        let place = self.place("cut")?;
+        medium.cut(cut.damage, rng, &place)?;
+        let bounds = longer.bounds(&log, events, rows);
+        let judged = judge(&place.join(NAME), self.judges.vfs(), &longer, bounds);
+        Ok(judged.map(|_| state).map_err(|Finding { wrong, seen }| Finding {
+            wrong,
+            seen: format!("cut again after {events} of {} events: {seen}\n{:?}", log.len(), &log[..events]),
+        }))
+    }
+
+    /// Opens the store, writes to it and closes it. Answers how many rows its feed had.
+    fn use_again(&self, path: &Path, calls: &Arc<Calls>, rng: &mut Rng) -> Result<usize> {
+        let backend = SqliteBackend::open(Options::new(path).vfs(self.recorder.vfs()))?;
+        let store = Store::new(calls.note(Arc::new(backend)));
+        let rows = feed(path, self.recorder.vfs())?.len();
+        for number in 0..rng.u8(..3) {
+            let key = SessionKey::new("after", "", "", "", "the first cut");
+            block_on(store.append(&key, vec![NewMessage::new("user", format!("{number}").as_str())]))?;
+        }
+        if rng.bool() {
+            block_on(store.optimize())?;
+        }
+        if rng.bool() {
+            block_on(store.close())?;
+        }
+        Ok(rows)
+    }
+
+    /// An empty directory.
+    fn place(&self, name: &str) -> Result<PathBuf> {
+        let place = self.directory.path().join(name);
+        if place.exists() {
+            fs::remove_dir_all(&place)?;
+        }
+        fs::create_dir(&place)?;
+        Ok(place)
+    }
+
+    /// What it takes to see a finding again. The image is kept.
+    fn story(&self, recording: &Recording, seed: u64, cut: Cut, finding: &Finding) -> String {
+        let kept = tempfile::Builder::new().prefix("power-cut-").tempdir().map(tempfile::TempDir::keep);
+        let kept = kept.and_then(|kept| {
+            for entry in fs::read_dir(self.directory.path().join("image"))? {
+                let entry = entry?;
+                fs::copy(entry.path(), kept.join(entry.file_name()))?;
+            }
+            Ok(kept)
+        });
+        let before = &recording.log[cut.events.saturating_sub(12)..cut.events];
+        let flight: Vec<_> = in_flight(recording, cut.events).collect();
+        format!(
+            "{finding}\n  life of seed {seed}, {cut:?} of {} events, in flight {flight:?}\n  the last events: {before:?}\n  \
+             what the cut left is kept in {kept:?}",
+            recording.log.len()
+        )
+    }
+}
+
+/// What was going on at this moment: it had done something, and was not acknowledged.
+fn in_flight(recording: &Recording, events: usize) -> impl Iterator<Item = Operation> {
+    let spans = recording.spans.iter().filter(move |span| span.begun < events && events <= span.ended);
+    let mut operations: Vec<Operation> = spans.map(|span| span.operation).collect();
+    operations.sort_unstable();
+    operations.dedup();
+    operations.into_iter()
+}
+
+/// Cuts in turn through all that was done, with all damages, and every fourth anywhere.
+fn choose(recording: &Recording, number: usize, rng: &mut Rng) -> Cut {
+    let damage = Damage::ALL[rng.usize(..Damage::ALL.len())];
+    let seed = rng.u64(..);
+    let mut operations: Vec<Operation> = recording.spans.iter().map(|span| span.operation).collect();
+    operations.sort_unstable();
+    operations.dedup();
+    if number.is_multiple_of(4) || operations.is_empty() {
+        return Cut { events: rng.usize(..=recording.log.len()), damage, seed };
+    }
+    let operation = operations[number % operations.len()];
+    let spans: Vec<_> = recording.spans.iter().filter(|span| span.operation == operation).collect();
+    let span = spans[rng.usize(..spans.len())];
+    Cut {
+        events: rng.usize(span.begun + 1..=span.ended.max(span.begun + 1)).min(recording.log.len()),
+        damage,
+        seed,
+    }
+}
