@@ -112,12 +112,12 @@ impl fmt::Display for Tally {
 }
 
 /// Cuts the power `cuts` times, in lives of stores that all come from `seed`, on this many threads. `plan` makes a life's plan
-/// from its seed.
+/// from its number and its seed.
 ///
 /// # Errors
 /// If a store does what it should not while all is well, or the machine has no place for it. What is wrong after a cut is in
 /// the tally.
-pub fn run(seed: u64, cuts: u64, jobs: usize, plan: impl Fn(u64) -> Plan + Sync) -> Result<Tally> {
+pub fn run(seed: u64, cuts: u64, jobs: usize, plan: impl Fn(u64, u64) -> Plan + Sync) -> Result<Tally> {
     let (begun, next, total) = (Instant::now(), AtomicU64::new(0), Mutex::new(Tally::default()));
     let work = || -> Result<()> {
         let mut bench = Bench::new()?;
@@ -127,7 +127,7 @@ pub fn run(seed: u64, cuts: u64, jobs: usize, plan: impl Fn(u64) -> Plan + Sync)
             if left == 0 {
                 return Ok(());
             }
-            let tally = bench.life(plan(seed_of(seed, number)), left.min(CUTS_EACH))?;
+            let tally = bench.life(plan(number, seed_of(seed, number)), left.min(CUTS_EACH))?;
             total.lock().add(tally);
         }
     };
