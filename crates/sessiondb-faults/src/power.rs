@@ -31,6 +31,9 @@ use crate::{
 /// Cuts in the life of one store.
 pub const CUTS_EACH: u64 = 100;
 
+/// Images with something wrong that a thread keeps for whoever looks into it.
+const IMAGES_KEPT: u32 = 3;
+
 /// What came of many cuts.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -120,7 +123,7 @@ impl fmt::Display for Tally {
 pub fn run(seed: u64, cuts: u64, jobs: usize, plan: impl Fn(u64, u64) -> Plan + Sync) -> Result<Tally> {
     let (begun, next, total) = (Instant::now(), AtomicU64::new(0), Mutex::new(Tally::default()));
     let work = || -> Result<()> {
-        let mut bench = Bench::new()?;
+        let mut bench = Bench::new(IMAGES_KEPT)?;
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let left = cuts.saturating_sub(number * CUTS_EACH);
@@ -153,6 +156,8 @@ pub struct Bench {
     directory: tempfile::TempDir,
     recorder: Arc<Disk>,
     judges: Arc<Disk>,
+    /// How many more images of findings are kept.
+    keep: u32,
 }
 
 /// A moment to cut at.
@@ -164,13 +169,13 @@ struct Cut {
 }
 
 impl Bench {
-    /// A bench in a new temporary directory.
+    /// A bench in a new temporary directory. What is left of it are the first images with something wrong, this many.
     ///
     /// # Errors
     /// If there is no place.
-    pub fn new() -> Result<Bench> {
+    pub fn new(keep: u32) -> Result<Bench> {
         let disk = || Disk::new().map(Arc::new).map_err(anyhow::Error::msg);
-        Ok(Bench { directory: tempfile::tempdir()?, recorder: disk()?, judges: disk()? })
+        Ok(Bench { directory: tempfile::tempdir()?, recorder: disk()?, judges: disk()?, keep })
     }
 
     /// Records a life and cuts it.
@@ -217,10 +222,9 @@ impl Bench {
                     tally.unanswered += u64::from(recording.history.state_rows(state) > bounds.least);
                 }
                 Err(finding) => {
-                    let place = self.place("image")?;
-                    medium.cut(cut.damage, &mut Rng::with_seed(cut.seed), &place)?;
-                    let story = self.story(recording, seed, cut, &finding);
-                    tally.findings.push((finding.wrong, story));
+                    let kept = self.keep(&medium, cut)?;
+                    let story = story(recording, seed, cut, &finding);
+                    tally.findings.push((finding.wrong, story + &kept));
                 }
             }
         }
@@ -256,10 +260,10 @@ impl Bench {
             let seen = format!("cut again: the feed has {rows} rows, and should have {bounds:?}");
             return Ok(Err(Finding { wrong: Wrong::Lost, seen }));
         };
-        let final_feed = feed(&path, self.judges.vfs())?;
         let longer = block_on(async {
             let store = history.replay(state).await?;
-            history.continued(state, &store, (first..).zip(calls.list()), final_feed).await
+            let feed = feed(&path, self.judges.vfs())?;
+            history.continued(state, &store, (first..).zip(calls.list()), feed).await
         });
         let longer = match longer {
             Ok(longer) => longer,
@@ -307,24 +311,26 @@ impl Bench {
         Ok(place)
     }
 
-    /// What it takes to see a finding again. The image is kept.
-    fn story(&self, recording: &Recording, seed: u64, cut: Cut, finding: &Finding) -> String {
-        let kept = tempfile::Builder::new().prefix("power-cut-").tempdir().map(tempfile::TempDir::keep);
-        let kept = kept.and_then(|kept| {
-            for entry in fs::read_dir(self.directory.path().join("image"))? {
-                let entry = entry?;
-                fs::copy(entry.path(), kept.join(entry.file_name()))?;
-            }
-            Ok(kept)
-        });
-        let before = &recording.log[cut.events.saturating_sub(12)..cut.events];
-        let flight: Vec<_> = in_flight(recording, cut.events).collect();
-        format!(
-            "{finding}\n  life of seed {seed}, {cut:?} of {} events, in flight {flight:?}\n  the last events: {before:?}\n  \
-             what the cut left is kept in {kept:?}",
-            recording.log.len()
-        )
+    /// Keeps an image if some are still to be kept. Answers where.
+    fn keep(&mut self, medium: &Medium, cut: Cut) -> Result<String> {
+        if self.keep == 0 {
+            return Ok(String::new());
+        }
+        self.keep -= 1;
+        let kept = tempfile::Builder::new().prefix("power-cut-").tempdir()?.keep();
+        medium.cut(cut.damage, &mut Rng::with_seed(cut.seed), &kept)?;
+        Ok(format!("\n  what the cut left is kept in {}", kept.display()))
     }
+}
+
+/// What it takes to see a finding again.
+fn story(recording: &Recording, seed: u64, cut: Cut, finding: &Finding) -> String {
+    let before = &recording.log[cut.events.saturating_sub(12)..cut.events];
+    let flight: Vec<_> = in_flight(recording, cut.events).collect();
+    format!(
+        "{finding}\n  life of seed {seed}, {cut:?} of {} events, in flight {flight:?}\n  the last events: {before:?}",
+        recording.log.len()
+    )
 }
 
 /// What was going on at this moment: it had done something, and was not acknowledged.
