@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rusqlite::{Connection, OpenFlags};
-use sessiondb_core::{Commit, MemoryBackend, Store, time};
+use sessiondb_core::{Commit, Error, MemoryBackend, Store, time};
 
 use crate::{
     calls::{Call, call_at},
@@ -25,6 +25,13 @@ pub struct FeedRow {
     text: String,
     /// The number of the call; `None` for rows that no call of ours made.
     call: Option<u64>,
+}
+
+impl FeedRow {
+    /// The number of the call that made it; `None` if no call of ours did.
+    pub(crate) fn call(&self) -> Option<u64> {
+        self.call
+    }
 }
 
 /// Reads a store's feed by SQL.
@@ -79,8 +86,8 @@ pub struct Bounds {
 }
 
 impl History {
-    /// The history of a store that began with `base`, was asked these calls (the first of which has number `first`) and ended
-    /// with this feed.
+    /// The history of a store that began with `base`, was asked these calls, numbered from 0, and ended with this feed. Of an
+    /// agent's sessions, or of all.
     ///
     /// # Errors
     /// If the store answered otherwise than the engine in memory does, or its feed is not of these calls.
@@ -119,7 +126,10 @@ impl History {
             let number = run[0].call.with_context(|| format!("a row of nobody's: {:?}", run[0]))?;
             let call = history.calls.get(&number).context("a row of a call that was not sent")?;
             let right = store.commit(call.commits.clone()).await;
-            if let Some(answer) = &call.answer {
+            // Of a call whose sync failed it is not known whether it is there.
+            if let Some(answer) =
+                call.answer.as_ref().filter(|answer| !matches!(answer, Err(Error::Unknown(_))))
+            {
                 ensure!(*answer == right, "call {number}\n{call:?}\nshould be answered {right:?}");
             }
             ensure!(right.is_ok(), "call {number} is in the feed, but should be refused: {right:?}");
@@ -150,13 +160,14 @@ impl History {
             store.commit(commits.clone()).await?;
         }
         for number in self.states.iter().take(state + 1).filter_map(|state| state.call) {
-            store.commit(self.calls[&number].commits.clone()).await?;
+            self.apply(&store, number).await?;
         }
         Ok(store)
     }
 
     /// What a cut after the first `events` of this log may leave. `known` is the feed that was there before the log began.
     pub fn bounds(&self, log: &[Event], events: usize, known: usize) -> Bounds {
+        let known = known.max(self.states[0].rows);
         let mut bounds = Bounds { least: known, most: known };
         for event in &log[..events] {
             if let Event::Acknowledged(number) = event {
@@ -202,6 +213,21 @@ impl History {
 
     pub(crate) fn agent_id(&self) -> Option<&str> {
         self.agent_id.as_deref()
+    }
+
+    /// Whether a call was answered that its outcome is unknown.
+    pub(crate) fn is_unknown(&self, call: u64) -> bool {
+        let call = self.calls.get(&call);
+        matches!(call, Some(Call { answer: Some(Err(Error::Unknown(_))), .. }))
+    }
+
+    /// Makes a call once more.
+    ///
+    /// # Errors
+    /// If it is refused.
+    pub(crate) async fn apply(&self, store: &Store, call: u64) -> Result<()> {
+        store.commit(self.calls[&call].commits.clone()).await?;
+        Ok(())
     }
 
     /// The number of the next call.

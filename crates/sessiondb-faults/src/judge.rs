@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use sessiondb_core::{NewMessage, SessionKey, Store, Window};
 
 use crate::{
-    history::{Bounds, History, feed},
+    history::{Bounds, FeedRow, History, feed},
     observe::{difference, digest, observe},
 };
 
@@ -71,13 +71,22 @@ pub(crate) fn judge_open(
     history: &History,
     bounds: Bounds,
 ) -> Result<usize, Finding> {
-    let state = whole(path, vfs, history, bounds)?;
     let unreadable = |e: &dyn fmt::Display| found(Wrong::Unreadable)(e);
+    let rows = feed(path, vfs).map_err(|e| unreadable(&e))?;
+    let reached = reached(&rows, history, bounds)?;
     let lines = block_on(observe(store, history.agent_id())).map_err(|e| unreadable(&e))?;
-    if digest(&lines) != history.state(state).digest {
-        let right = block_on(async { observe(&history.replay(state).await?, history.agent_id()).await });
+    if reached.unknown.is_some() || digest(&lines) != history.state(reached.state).digest {
+        let right = block_on(async {
+            let right = history.replay(reached.state).await?;
+            if let Some(call) = reached.unknown {
+                history.apply(&right, call).await?;
+            }
+            observe(&right, history.agent_id()).await
+        });
         let right = right.map_err(|e| unreadable(&e))?;
-        return Err(Finding { wrong: Wrong::Differs, seen: difference(&right, &lines) });
+        if right != lines {
+            return Err(Finding { wrong: Wrong::Differs, seen: difference(&right, &lines) });
+        }
     }
     let report = block_on(store.check()).map_err(|e| unreadable(&e))?;
     if !report.is_clean() {
@@ -85,26 +94,37 @@ pub(crate) fn judge_open(
     }
     integrity(path, vfs)?;
     writable(store)?;
-    Ok(state)
+    Ok(reached.state)
+}
+
+/// Where in its history a store is.
+pub(crate) struct Reached {
+    /// The last state that its feed has.
+    pub state: usize,
+    /// A call after it, of which it was answered that its outcome is unknown. In the life that was recorded it had not
+    /// happened in the end; after a cut it may have, until something that came later has.
+    pub unknown: Option<u64>,
 }
 
 /// The state that a store's feed ends with.
-fn whole(path: &Path, vfs: &str, history: &History, bounds: Bounds) -> Result<usize, Finding> {
-    let rows = feed(path, vfs).map_err(|e| found(Wrong::Unreadable)(&e))?;
+pub(crate) fn reached(rows: &[FeedRow], history: &History, bounds: Bounds) -> Result<Reached, Finding> {
     let right = history.feed();
-    if let Some(at) = (0..rows.len()).find(|at| right.get(*at) != rows.get(*at)) {
-        let seen = format!("row {at} of the feed is {:?} and was {:?}", rows[at], right.get(at));
+    let same = rows.iter().zip(right).take_while(|(row, right)| row == right).count();
+    let more = &rows[same..];
+    let unknown = more.first().and_then(|row| row.call()).filter(|call| history.is_unknown(*call));
+    if !more.iter().all(|row| unknown.is_some() && row.call() == unknown) {
+        let seen = format!("row {same} of the feed is {:?} and was {:?}", more.first(), right.get(same));
         return Err(Finding { wrong: Wrong::Invented, seen });
     }
     let seen = || {
         let Bounds { least, most } = bounds;
-        format!("the feed has {} rows; {least} were acknowledged and {most} sent", rows.len())
+        format!("the feed has {same} rows and {} more; {least} were acknowledged and {most} sent", more.len())
     };
-    match history.state_of(rows.len()) {
-        _ if rows.len() < bounds.least => Err(Finding { wrong: Wrong::Lost, seen: seen() }),
-        _ if rows.len() > bounds.most => Err(Finding { wrong: Wrong::Invented, seen: seen() }),
+    match history.state_of(same) {
+        _ if same < bounds.least => Err(Finding { wrong: Wrong::Lost, seen: seen() }),
+        _ if same > bounds.most => Err(Finding { wrong: Wrong::Invented, seen: seen() }),
         None => Err(Finding { wrong: Wrong::Torn, seen: seen() }),
-        Some(state) => Ok(state),
+        Some(state) => Ok(Reached { state, unknown }),
     }
 }
 

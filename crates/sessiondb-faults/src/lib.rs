@@ -13,6 +13,7 @@ mod draft;
 mod fault;
 mod history;
 mod judge;
+pub mod lock_page;
 mod medium;
 mod observe;
 mod operation;

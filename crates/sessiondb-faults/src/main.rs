@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use sessiondb_faults::{Plan, power};
+use sessiondb_faults::{Plan, lock_page, power};
 
 #[derive(Parser)]
 #[command(about = "Power cuts against the whole store, on a simulated disk")]
@@ -28,14 +28,28 @@ enum What {
         #[arg(long, default_value_t = 2)]
         jobs: usize,
     },
+    /// Cuts a store while it grows and shrinks across the page at 1 GiB that SQLite does not use. Takes some 3 GiB of
+    /// temporary files, and seconds a cut.
+    LockPage {
+        /// How many cuts.
+        #[arg(long, default_value_t = 200)]
+        cuts: u64,
+        /// Everything random comes from it.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
 }
 
 #[expect(clippy::print_stdout, reason = "it is a program")]
 fn main() -> Result<ExitCode> {
-    let What::Power { cuts, seed, jobs } = Arguments::parse().what;
+    let what = Arguments::parse().what;
+    let (What::Power { seed, .. } | What::LockPage { seed, .. }) = what;
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
     println!("seed {seed}");
-    let tally = power::run(seed, cuts, jobs, Plan::new)?;
+    let tally = match what {
+        What::Power { cuts, jobs, .. } => power::run(seed, cuts, jobs, Plan::new)?,
+        What::LockPage { cuts, .. } => lock_page::run(seed, cuts)?,
+    };
     tally.findings.iter().take(20).for_each(|(_, story)| println!("{story}\n"));
     println!("{tally}");
     Ok(if tally.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

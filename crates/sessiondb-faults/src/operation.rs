@@ -45,6 +45,8 @@ pub enum Operation {
     Close,
     /// A store that was closed is opened again.
     Reopen,
+    /// A sync fails, and the store is opened again.
+    FailedSync,
 }
 
 impl Operation {
@@ -71,7 +73,7 @@ impl Operation {
     ];
 
     /// Everything else.
-    pub const OTHERS: [Operation; 9] = [
+    pub const OTHERS: [Operation; 10] = [
         Operation::Batch,
         Operation::Crowd,
         Operation::Import,
@@ -81,7 +83,11 @@ impl Operation {
         Operation::Migrate,
         Operation::Close,
         Operation::Reopen,
+        Operation::FailedSync,
     ];
+
+    /// What a life does hardly more than once.
+    pub(crate) const ONCE: [Operation; 3] = [Operation::Create, Operation::Migrate, Operation::FailedSync];
 
     /// All of them.
     pub fn all() -> impl Iterator<Item = Operation> {

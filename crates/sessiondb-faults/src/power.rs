@@ -21,8 +21,8 @@ use sessiondb_sqlite::{Options, SqliteBackend};
 use crate::{
     calls::{Answers, Calls},
     disk::{Disk, FileName},
-    history::{Bounds, History, feed},
-    judge::{Finding, Wrong, judge},
+    history::{Bounds, FeedRow, History, feed},
+    judge::{Finding, Wrong, judge, reached},
     medium::{Damage, Medium},
     operation::Operation,
     workload::{NAME, Plan, Recording, record},
@@ -162,10 +162,10 @@ pub struct Bench {
 
 /// A moment to cut at.
 #[derive(Debug, Clone, Copy)]
-struct Cut {
-    events: usize,
-    damage: Damage,
-    seed: u64,
+pub(crate) struct Cut {
+    pub events: usize,
+    pub damage: Damage,
+    pub seed: u64,
 }
 
 impl Bench {
@@ -251,14 +251,13 @@ impl Bench {
         self.recorder.record();
         let used = self.use_again(&path, &calls, rng);
         let log = self.recorder.take();
-        let rows = match used {
-            Ok(rows) => rows,
-            Err(error) => return Ok(Err(Finding { wrong: Wrong::Unreadable, seen: format!("{error:#}") })),
+        let state = match used {
+            Ok(rows) => reached(&rows, history, bounds).map(|reached| (reached.state, rows.len())),
+            Err(error) => Err(Finding { wrong: Wrong::Unreadable, seen: format!("{error:#}") }),
         };
-        let Some(state) = history.state_of(rows).filter(|_| (bounds.least..=bounds.most).contains(&rows))
-        else {
-            let seen = format!("cut again: the feed has {rows} rows, and should have {bounds:?}");
-            return Ok(Err(Finding { wrong: Wrong::Lost, seen }));
+        let (state, rows) = match state {
+            Ok(state) => state,
+            Err(finding) => return Ok(Err(finding)),
         };
         let longer = block_on(async {
             let store = history.replay(state).await?;
@@ -283,11 +282,11 @@ impl Bench {
         }))
     }
 
-    /// Opens the store, writes to it and closes it. Answers how many rows its feed had.
-    fn use_again(&self, path: &Path, calls: &Arc<Calls>, rng: &mut Rng) -> Result<usize> {
+    /// Opens the store, writes to it and closes it. Answers what its feed was.
+    fn use_again(&self, path: &Path, calls: &Arc<Calls>, rng: &mut Rng) -> Result<Vec<FeedRow>> {
         let backend = SqliteBackend::open(Options::new(path).vfs(self.recorder.vfs()))?;
         let store = Store::new(calls.note(Arc::new(backend)));
-        let rows = feed(path, self.recorder.vfs())?.len();
+        let rows = feed(path, self.recorder.vfs())?;
         for number in 0..rng.u8(..3) {
             let key = SessionKey::new("after", "", "", "", "the first cut");
             block_on(store.append(&key, vec![NewMessage::new("user", format!("{number}").as_str())]))?;
@@ -324,7 +323,7 @@ impl Bench {
 }
 
 /// What it takes to see a finding again.
-fn story(recording: &Recording, seed: u64, cut: Cut, finding: &Finding) -> String {
+pub(crate) fn story(recording: &Recording, seed: u64, cut: Cut, finding: &Finding) -> String {
     let before = &recording.log[cut.events.saturating_sub(12)..cut.events];
     let flight: Vec<_> = in_flight(recording, cut.events).collect();
     format!(
@@ -334,7 +333,7 @@ fn story(recording: &Recording, seed: u64, cut: Cut, finding: &Finding) -> Strin
 }
 
 /// What was going on at this moment: it had done something, and was not acknowledged.
-fn in_flight(recording: &Recording, events: usize) -> impl Iterator<Item = Operation> {
+pub(crate) fn in_flight(recording: &Recording, events: usize) -> impl Iterator<Item = Operation> {
     let spans = recording.spans.iter().filter(move |span| span.begun < events && events <= span.ended);
     let mut operations: Vec<Operation> = spans.map(|span| span.operation).collect();
     operations.sort_unstable();
@@ -342,22 +341,21 @@ fn in_flight(recording: &Recording, events: usize) -> impl Iterator<Item = Opera
     operations.into_iter()
 }
 
-/// Cuts in turn through all that was done, with all damages, and every fourth anywhere.
-fn choose(recording: &Recording, number: usize, rng: &mut Rng) -> Cut {
-    let damage = Damage::ALL[rng.usize(..Damage::ALL.len())];
-    let seed = rng.u64(..);
-    let mut operations: Vec<Operation> = recording.spans.iter().map(|span| span.operation).collect();
-    operations.sort_unstable();
-    operations.dedup();
-    if number.is_multiple_of(4) || operations.is_empty() {
-        return Cut { events: rng.usize(..=recording.log.len()), damage, seed };
+/// Cuts in turn through all that was done, under each damage in turn, and every fourth time anywhere. What lives do only once
+/// has more turns.
+pub(crate) fn choose(recording: &Recording, number: usize, rng: &mut Rng) -> Cut {
+    let (damage, seed) = (Damage::ALL[rng.usize(..Damage::ALL.len())], rng.u64(..));
+    let anywhere = Cut { events: rng.usize(..=recording.log.len()), damage, seed };
+    if number.is_multiple_of(4) {
+        return anywhere;
     }
-    let operation = operations[number % operations.len()];
-    let spans: Vec<_> = recording.spans.iter().filter(|span| span.operation == operation).collect();
+    let done = |operation: &Operation| recording.spans.iter().any(|span| span.operation == *operation);
+    let turns: Vec<Operation> =
+        Operation::all().chain(Operation::ONCE).chain(Operation::ONCE).filter(done).collect();
+    let turn = number - number / 4 - 1;
+    let Some(operation) = turns.get(turn % turns.len().max(1)) else { return anywhere };
+    let spans: Vec<_> = recording.spans.iter().filter(|span| span.operation == *operation).collect();
     let span = spans[rng.usize(..spans.len())];
-    Cut {
-        events: rng.usize(span.begun + 1..=span.ended.max(span.begun + 1)).min(recording.log.len()),
-        damage,
-        seed,
-    }
+    let events = rng.usize(span.begun + 1..=span.ended.max(span.begun + 1));
+    Cut { events: events.min(recording.log.len()), ..anywhere }
 }

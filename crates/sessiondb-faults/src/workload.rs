@@ -19,6 +19,7 @@ use crate::{
     calls::{Answers, Call, Calls},
     disk::{Disk, Event, FileName},
     draft::{Drafts, KEYS, key},
+    fault::{Fault, FaultKind, Lasting, Op},
     history::{History, feed},
     operation::Operation,
 };
@@ -74,11 +75,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The life of this seed. Every fourth begins with an old store, and every tenth is large.
+    /// The life of this seed. Every third begins with an old store, and every tenth is large.
     pub fn new(number: u64, seed: u64) -> Plan {
         Plan {
             seed,
-            start: if number % 4 == 1 { Start::Version1 } else { Start::Nothing },
+            start: if number % 3 == 1 { Start::Version1 } else { Start::Nothing },
             large: number % 10 == 2,
             durability: Durability::Full,
             answers: Answers::WhenAnswered,
@@ -116,8 +117,7 @@ pub fn record(plan: Plan, disk: &Arc<Disk>, directory: &Path) -> Result<Recordin
     block_on(life.live())?;
     let (log, path, calls) = (disk.take(), life.path, life.calls.list());
     let mut spans = life.spans;
-    spans.extend(spans_of_calls(&log, &calls));
-    spans.extend(spans_of_checkpoints(&log));
+    spans.extend(spans_of(&log, &calls));
     let history = block_on(History::new(base, calls, feed(&path, disk.vfs())?, None))?;
     Ok(Recording { start, log, spans, history })
 }
@@ -147,6 +147,7 @@ impl Life<'_> {
                     store = self.open(Operation::Reopen)?;
                 }
                 Operation::Checkpoint => self.fill(&store).await?,
+                Operation::FailedSync => store = self.fail_a_sync(store).await?,
                 write => {
                     for call in self.drafts(&store).calls(write).await {
                         self.send(&store, call).await?;
@@ -167,6 +168,7 @@ impl Life<'_> {
         steps.extend([Operation::Batch; 4]);
         steps.extend([Operation::Crowd; 3]);
         steps.extend([Operation::Optimize, Operation::Optimize, Operation::Import, Operation::Reopen]);
+        steps.push(Operation::FailedSync);
         if self.plan.large {
             steps.push(Operation::Checkpoint);
         }
@@ -246,6 +248,29 @@ impl Life<'_> {
         })
     }
 
+    /// A sync fails, of a commit or of a checkpoint. What is written then is in doubt, and the store refuses to write until it
+    /// is opened again.
+    async fn fail_a_sync(&mut self, store: Store) -> Result<Store> {
+        let nth = self.rng.u64(1..=4);
+        self.disk.fail(Fault { op: Op::Sync, nth, kind: FaultKind::Eio, lasting: Lasting::Once });
+        let begun = self.disk.recorded();
+        for number in 0..4 {
+            let messages = vec![self.drafts(&store).message()];
+            let call = vec![Commit::new(key(number)).write(Write::open()).write(Write::Append(messages))];
+            let checkpointed = self.rng.bool() && store.optimize().await.is_err();
+            let answer = store.commit(call).await;
+            let struck = checkpointed || self.disk.struck() > 0;
+            ensure!(answer.is_ok() || struck, "without a fault: {answer:?}");
+        }
+        self.disk.heal();
+        // It may say that it could not sync.
+        let _ = store.close().await;
+        drop(store);
+        let store = self.open(Operation::Reopen)?;
+        self.spans.push(Span { operation: Operation::FailedSync, begun, ended: self.disk.recorded() });
+        Ok(store)
+    }
+
     /// A transcript of some messages is imported, and once more when it has grown.
     async fn import(&mut self, store: &Store) -> Result<()> {
         let projects = self.path.with_file_name("projects/-home-ann");
@@ -282,6 +307,13 @@ impl Life<'_> {
         }
         Ok(())
     }
+}
+
+/// When calls and checkpoints were in flight.
+pub(crate) fn spans_of(log: &[Event], calls: &[Call]) -> Vec<Span> {
+    let mut spans = spans_of_calls(log, calls);
+    spans.extend(spans_of_checkpoints(log));
+    spans
 }
 
 /// When a call's writes were in flight: from when it was sent to its answer.
