@@ -7,7 +7,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, MAIN_DB, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, MAIN_DB, OpenFlags, config::DbConfig, ffi};
 use sessiondb_core::{Error, Result};
 
 use crate::{
@@ -45,11 +45,18 @@ pub(crate) fn open(options: &Options, role: Role) -> Result<(Place, SideLock, Co
     let mut ready = false;
     if fs::metadata(&path).is_ok_and(|meta| meta.len() > 0) {
         // Through a connection that cannot write, so that a file which is not ours stays as it is to the last byte.
-        let probe =
-            connect(&path, options, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|e| cannot(describe(&e)))?;
-        let kind = migrate::ours(&probe).map_err(|failure| relocate(failure, &cannot))?;
+        let probe = |access| connect(&path, options, access).map_err(|e| cannot(describe(&e)));
+        let mut conn = probe(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let mut kind = migrate::ours(&conn);
+        if kind.as_ref().is_err_and(must_roll_back) {
+            // A change was cut off half way: of a file of ours when it was made, which is done with a rollback journal.
+            // Whoever reads the file must first take that back, and only a connection that can write does.
+            conn = probe(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            kind = migrate::ours(&conn);
+        }
+        let kind = kind.map_err(|failure| relocate(failure, &cannot))?;
         ready = kind == Kind::Store(migrate::SCHEMA_VERSION)
-            && sql_view::are_there(&probe, options.sql_views).map_err(|e| cannot(describe(&e)))?;
+            && sql_view::are_there(&conn, options.sql_views).map_err(|e| cannot(describe(&e)))?;
     }
     let lock = SideLock::open(&path).map_err(|e| {
         cannot(format!("the file beside it that queues writers, '{}-lock': {e}", path.display()))
@@ -283,6 +290,12 @@ fn configure(conn: &Connection, options: &Options, role: Role) -> Result<(), Fai
         debug_assert_eq!(off, 0);
     }
     Ok(())
+}
+
+/// Whether the file cannot be read before a change in it that was not finished is taken back.
+fn must_roll_back(failure: &Failure) -> bool {
+    let Failure::Sqlite(error) = failure else { return false };
+    error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_READONLY_ROLLBACK)
 }
 
 pub(crate) fn describe(error: &rusqlite::Error) -> String {
