@@ -6,7 +6,7 @@
 use rusqlite::ffi;
 
 /// An operation of the disk that is counted and can fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each is a method of SQLite's VFS and named as there")]
 pub enum Op {
     Open,
@@ -38,7 +38,7 @@ impl Op {
 }
 
 /// The error that the operating system gives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FaultKind {
     /// The medium fails.
     Eio,
@@ -51,7 +51,7 @@ pub enum FaultKind {
 }
 
 /// Whether a fault passes by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lasting {
     /// It strikes once.
     Once,
@@ -60,7 +60,7 @@ pub enum Lasting {
 }
 
 /// A fault that will strike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fault {
     /// What fails.
     pub op: Op,

@@ -18,6 +18,7 @@ mod medium;
 mod observe;
 mod operation;
 pub mod power;
+pub mod sweep;
 mod vfs;
 mod workload;
 

@@ -15,7 +15,7 @@ use sessiondb_core::{Commit, Error, Receipt, Result, time};
 use crate::{
     apply,
     connection::Place,
-    error::{Failure, must_stop, store_error},
+    error::{Failure, lacks_room_for_index, must_stop, store_error},
     lock::{SideLock, Turn},
     migrate,
     options::{CHECKPOINT_PAGES, CHECKPOINT_RETRY_PAGES},
@@ -230,6 +230,8 @@ fn commit_failed(
     }
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy) => store_error(error),
+        // The frames are in the log, but not in its index: unless this process ends now, the next commit replaces them.
+        _ if lacks_room_for_index(error) => Error::Unknown(error.to_string()),
         _ => {
             stop(lock, stopped, error);
             Error::Unknown(error.to_string())
