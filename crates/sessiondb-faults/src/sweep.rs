@@ -212,7 +212,7 @@ pub fn counts(script: Script) -> Result<BTreeMap<Op, u64>> {
     Ok(Op::ALL.into_iter().zip(before).map(|(op, before)| (op, bench.disk.count(op) - before)).collect())
 }
 
-/// Every operation of a life fails once in each way it can; of more than `most` of one kind only so many, spread over them.
+/// Every operation of a life fails in each way it can; of more than `most` of one kind only so many, spread over them.
 ///
 /// # Errors
 /// As [`counts`].
@@ -230,6 +230,18 @@ pub fn cases(script: Script, most: u64, rng: &mut Rng) -> Result<Vec<Case>> {
             cases.push(Case { script, fault, end });
         }
     }
+    Ok(cases)
+}
+
+/// Every operation of a life fails once, in one of the ways it can.
+///
+/// # Errors
+/// As [`counts`].
+pub fn each_once(script: Script, rng: &mut Rng) -> Result<Vec<Case>> {
+    let mut cases = cases(script, u64::MAX, rng)?;
+    rng.shuffle(&mut cases);
+    cases.sort_by_key(|case| (case.fault.op, case.fault.nth));
+    cases.dedup_by_key(|case| (case.fault.op, case.fault.nth));
     Ok(cases)
 }
 
@@ -427,8 +439,15 @@ impl Life<'_> {
         // The medium is judged as it is now, before anything is tidied up.
         let place = self.place.join("last");
         copy(&self.path, &place)?;
+        self.forget()?;
         self.path = place.join(NAME);
-        self.store = None;
+        Ok(())
+    }
+
+    /// The store of a process that is no more is closed, unseen, over files that are looked at no more. That it is dropped
+    /// would not be enough: one of its threads may be the last to do so, when the next process is seen already.
+    fn forget(&mut self) -> Result<()> {
+        let _ = block_on(self.store.take().context("the store is not open")?.close());
         Ok(())
     }
 
@@ -649,7 +668,7 @@ impl Life<'_> {
                 self.log.extend(self.disk.take());
                 let place = self.place.join(self.log.len().to_string());
                 copy(&self.path, &place)?;
-                self.store = None;
+                self.forget()?;
                 self.path = place.join(NAME);
                 self.disk.record();
             }
