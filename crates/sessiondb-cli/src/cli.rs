@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     command::{
         ait42, append, check, compact, completions, export, fork, import, ls, new, optimize, patch, pop,
-        repair, reset, rewind, rm, show, stats, uncompact, undo,
+        recover, repair, reset, rewind, rm, show, stats, uncompact, undo,
     },
     exit::{Exit, Failure},
 };
@@ -45,6 +45,7 @@ pub enum Command {
     Import(import::Args),
     #[command(flatten)]
     Store(StoreCommand),
+    Recover(recover::Args),
     Ait42(ait42::Args),
     Completions(completions::Args),
 }

@@ -61,6 +61,7 @@ fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
     match cli.command {
         Command::Import(args) => command::import::run(args, cli.db.as_deref(), out),
         Command::Ait42(args) => command::ait42::run(args, cli.db.as_deref(), out),
+        Command::Recover(args) => command::recover::run(args, &place::url(cli.db.as_deref())?, out),
         Command::Completions(args) => command::completions::run(args, out),
         Command::Store(command) => run_on_store(command, cli.db.as_deref(), out),
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, MAIN_DB, OpenFlags, config::DbConfig};
+use rusqlite::{Connection, MAIN_DB, OpenFlags, config::DbConfig, ffi};
 use sessiondb_core::{Error, Result};
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     lock::SideLock,
     migrate::{self, Kind},
     options::{BUSY_TIMEOUT, LOG_BYTES_KEPT, READER_CACHE_KIB, WRITER_CACHE_KIB},
-    sql_view,
+    recovery, sql_view,
 };
 
 /// The oldest SQLite without the WAL-reset bug, which can corrupt a database that several connections write and
@@ -40,12 +40,8 @@ pub(crate) enum Role {
 /// of this role to it.
 pub(crate) fn open(options: &Options, role: Role) -> Result<(Place, SideLock, Connection)> {
     let cannot = |reason: String| Error::CannotOpen { location: options.path.display().to_string(), reason };
-    check_sqlite_version(rusqlite::version_number()).map_err(cannot)?;
-
-    if !options.create && !options.path.exists() {
-        return Err(cannot("there is no store".into()));
-    }
-    let path = make_file(&options.path).map_err(|e| cannot(e.to_string()))?;
+    let path = locate(options)?;
+    recovery::before_opening(&path, options)?;
     let mut ready = false;
     if fs::metadata(&path).is_ok_and(|meta| meta.len() > 0) {
         // Through a connection that cannot write, so that a file which is not ours stays as it is to the last byte.
@@ -81,6 +77,16 @@ pub(crate) fn open(options: &Options, role: Role) -> Result<(Place, SideLock, Co
     drop(turn);
     let place = Place::of(path).map_err(|e| cannot(e.to_string()))?;
     Ok((place, lock, conn))
+}
+
+/// Where the store's file is; it is made if it is not there and may be made.
+pub(crate) fn locate(options: &Options) -> Result<PathBuf> {
+    let cannot = |reason: String| Error::CannotOpen { location: options.path.display().to_string(), reason };
+    check_sqlite_version(rusqlite::version_number()).map_err(cannot)?;
+    if !options.create && !options.path.exists() {
+        return Err(cannot("there is no store".into()));
+    }
+    make_file(&options.path).map_err(|e| cannot(e.to_string()))
 }
 
 /// One more connection of this role to a store that [`open`] has opened.
@@ -202,13 +208,13 @@ fn make_directory(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn sync_parent(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Directories can be synced on Unix only; elsewhere the file system does it by itself.
     if cfg!(unix) { File::open(parent)?.sync_all() } else { Ok(()) }
 }
 
-fn connect(path: &Path, options: &Options, access: OpenFlags) -> rusqlite::Result<Connection> {
+pub(crate) fn connect(path: &Path, options: &Options, access: OpenFlags) -> rusqlite::Result<Connection> {
     let _opening = OPENING.lock();
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let conn = match &options.vfs {
@@ -290,10 +296,10 @@ fn configure(conn: &Connection, options: &Options, role: Role) -> Result<(), Fai
 
 /// Whether a transaction was broken off that was written over the database itself, with a rollback journal beside it.
 fn is_half_written(error: &rusqlite::Error) -> bool {
-    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
+    error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_READONLY_ROLLBACK)
 }
 
-fn describe(error: &rusqlite::Error) -> String {
+pub(crate) fn describe(error: &rusqlite::Error) -> String {
     use rusqlite::ErrorCode;
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => "the file is not a SQLite database; nothing was changed".into(),
@@ -305,7 +311,7 @@ fn describe(error: &rusqlite::Error) -> String {
 }
 
 /// What went wrong while opening, told of the file that was to be opened.
-fn relocate(failure: Failure, cannot: &dyn Fn(String) -> Error) -> Error {
+pub(crate) fn relocate(failure: Failure, cannot: &dyn Fn(String) -> Error) -> Error {
     match failure {
         Failure::Sqlite(error) => cannot(describe(&error)),
         Failure::Store(Error::CannotOpen { reason, .. }) => cannot(reason),

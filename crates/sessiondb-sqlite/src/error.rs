@@ -1,6 +1,6 @@
 //! From SQLite's errors to the store's.
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 use sessiondb_core::Error;
 
 /// What went wrong inside the engine: SQLite failed, or the commit or row itself is at fault.
@@ -37,6 +37,7 @@ pub(crate) fn store_error(error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Busy(text),
         Some(ErrorCode::DiskFull) => Error::Full(text),
+        _ if lacks_room_for_index(error) => Error::Full(format!("no room for the log's index: {text}")),
         Some(ErrorCode::TooBig) => Error::Invalid(format!("too big for SQLite: {text}")),
         Some(ErrorCode::ReadOnly) => Error::Storage(format!("the file cannot be written: {text}")),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
@@ -46,16 +47,24 @@ pub(crate) fn store_error(error: &rusqlite::Error) -> Error {
     }
 }
 
+/// Whether the index of the write-ahead log, the `-shm` file, could not grow, as on a full disk. It is memory that processes
+/// share, and nothing in it has to be durable: the disk is not in doubt.
+pub(crate) fn lacks_room_for_index(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE)
+}
+
 /// Whether, after this error, writing must stop until the store is opened anew: the disk did not do what it was told,
-/// or the file is not what was written.
+/// the file is not what was written, or it could only be opened for reading.
 pub(crate) fn must_stop(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(
-            ErrorCode::SystemIoFailure
-                | ErrorCode::DatabaseCorrupt
-                | ErrorCode::NotADatabase
-                | ErrorCode::CannotOpen
+    !lacks_room_for_index(error)
+        && matches!(
+            error.sqlite_error_code(),
+            Some(
+                ErrorCode::SystemIoFailure
+                    | ErrorCode::DatabaseCorrupt
+                    | ErrorCode::NotADatabase
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::ReadOnly
+            )
         )
-    )
 }

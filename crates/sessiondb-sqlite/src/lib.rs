@@ -38,11 +38,13 @@ mod parts;
 mod query;
 mod queue;
 mod reader;
+mod recovery;
 mod restore;
 mod row;
 mod sql_view;
 mod sync;
 mod transaction;
+mod wal;
 mod window;
 
 use std::{path::Path, sync::Arc};
@@ -58,6 +60,7 @@ use sessiondb_core::{
 
 pub use migrate::SCHEMA_VERSION;
 pub use options::{Durability, Options};
+pub use recovery::{Recovery, recover};
 pub use sql_view::SqlView;
 
 use crate::{connection::Role, error::Failure, queue::Queue, reader::Readers, transaction::WriteConnection};

@@ -5,9 +5,11 @@
 //! transaction queues them instead. It is taken on a file of its own beside the database, never on the database: closing
 //! any descriptor of that would drop SQLite's locks. The system drops it when its holder dies, so no stale lock can
 //! remain.
+//!
+//! The file is empty, but for the word that a process leaves in it when the disk has failed ([`mark`](SideLock::mark)).
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
     sync::mpsc,
@@ -39,6 +41,23 @@ impl SideLock {
     /// Whether the file is there: somebody has found the database to be ours, or empty, before.
     pub(crate) fn is_beside(database: &Path) -> bool {
         beside(database).exists()
+    }
+
+    /// Leaves word, for whoever opens the store next, that the disk failed: what the write-ahead log says may be in the
+    /// system's memory only. The word need not reach the disk, since a power cut takes that memory too, and it is a length
+    /// without content, for which a full disk has room.
+    pub(crate) fn mark(&self) -> io::Result<()> {
+        self.file.set_len(1)
+    }
+
+    /// Whether such a word was left. Asks by the path alone.
+    pub(crate) fn is_marked(database: &Path) -> bool {
+        fs::metadata(beside(database)).is_ok_and(|meta| meta.len() > 0)
+    }
+
+    /// It was seen to.
+    pub(crate) fn clear_mark(&self) -> io::Result<()> {
+        self.file.set_len(0)
     }
 
     /// Waits for this process's turn to write.

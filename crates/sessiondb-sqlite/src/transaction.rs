@@ -14,7 +14,7 @@ use sessiondb_core::{Commit, Error, Receipt, Result, time};
 use crate::{
     apply,
     connection::Place,
-    error::{Failure, must_stop, store_error},
+    error::{Failure, lacks_room_for_index, must_stop, store_error},
     lock::{SideLock, Turn},
     migrate,
     options::{CHECKPOINT_PAGES, CHECKPOINT_RETRY_PAGES},
@@ -52,10 +52,10 @@ impl WriteConnection {
         match work(&self.conn) {
             Ok(done) => match execute(&self.conn, "COMMIT") {
                 Ok(()) => Ok(done),
-                Err(error) => Err(commit_failed(&self.conn, &mut self.stopped, &error)),
+                Err(error) => Err(commit_failed(&self.conn, &self.lock, &mut self.stopped, &error)),
             },
             Err(error) => {
-                note_disk_error(&mut self.stopped, &error);
+                note_disk_error(&self.lock, &mut self.stopped, &error);
                 if !self.conn.is_autocommit()
                     && let Err(error) = execute(&self.conn, "ROLLBACK")
                 {
@@ -79,7 +79,7 @@ impl WriteConnection {
             Err(error) => {
                 tracing::error!(%error, "the checkpoint failed");
                 self.checkpoint_at = pages.saturating_add(CHECKPOINT_RETRY_PAGES);
-                note_disk_error(&mut self.stopped, &error);
+                note_disk_error(&self.lock, &mut self.stopped, &error);
             }
         }
     }
@@ -99,7 +99,7 @@ impl Writer for WriteConnection {
                 Ok(receipts) => answers.push(Ok(receipts)),
                 Err(failed) => {
                     if let Failure::Sqlite(error) = &failed.failure {
-                        note_disk_error(&mut self.stopped, error);
+                        note_disk_error(&self.lock, &mut self.stopped, error);
                     }
                     let error = Error::from(failed.failure);
                     if self.stopped.is_some() && !self.conn.is_autocommit() {
@@ -126,7 +126,7 @@ impl Writer for WriteConnection {
             return answers;
         }
         let Err(error) = execute(&self.conn, "COMMIT") else { return answers };
-        let error = commit_failed(&self.conn, &mut self.stopped, &error);
+        let error = commit_failed(&self.conn, &self.lock, &mut self.stopped, &error);
         answers.into_iter().map(|answer| answer.and_then(|_| Err(error.clone()))).collect()
     }
 
@@ -177,7 +177,7 @@ fn begin<'a>(
         return Err(Error::Stopped(reason));
     }
     if let Err(error) = execute(conn, "BEGIN IMMEDIATE") {
-        note_disk_error(stopped, &error);
+        note_disk_error(lock, stopped, &error);
         return Err(store_error(&error));
     }
     if let Err(error) = refuse_newer_schema(conn, stopped) {
@@ -202,7 +202,12 @@ fn refuse_newer_schema(conn: &Connection, stopped: &mut Option<String>) -> Resul
 /// What an error from COMMIT itself means. That it is "not written" can be known for a full disk only: SQLite meets
 /// that while it writes the log, before the frame that makes the transaction count. After any other error the frames
 /// may be on the disk, and appear again when the log is next read.
-fn commit_failed(conn: &Connection, stopped: &mut Option<String>, error: &rusqlite::Error) -> Error {
+fn commit_failed(
+    conn: &Connection,
+    lock: &SideLock,
+    stopped: &mut Option<String>,
+    error: &rusqlite::Error,
+) -> Error {
     if !conn.is_autocommit()
         && let Err(error) = execute(conn, "ROLLBACK")
     {
@@ -210,8 +215,10 @@ fn commit_failed(conn: &Connection, stopped: &mut Option<String>, error: &rusqli
     }
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy) => store_error(error),
+        // The frames are in the log, but not in its index: unless this process ends now, the next commit replaces them.
+        _ if lacks_room_for_index(error) => Error::Unknown(error.to_string()),
         _ => {
-            *stopped = Some(error.to_string());
+            stop(lock, stopped, error);
             Error::Unknown(error.to_string())
         }
     }
@@ -255,9 +262,17 @@ fn execute(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
     conn.prepare_cached(sql)?.execute([]).map(drop)
 }
 
-fn note_disk_error(stopped: &mut Option<String>, error: &rusqlite::Error) {
+fn note_disk_error(lock: &SideLock, stopped: &mut Option<String>, error: &rusqlite::Error) {
     if must_stop(error) {
-        tracing::error!(%error, "writes are refused from now on");
-        stopped.get_or_insert(error.to_string());
+        stop(lock, stopped, error);
+    }
+}
+
+/// Refuses writes from now on, and leaves word of it for the next process.
+fn stop(lock: &SideLock, stopped: &mut Option<String>, error: &rusqlite::Error) {
+    tracing::error!(%error, "writes are refused from now on");
+    stopped.get_or_insert(error.to_string());
+    if let Err(error) = lock.mark() {
+        tracing::error!(%error, "whoever opens the store next cannot be told that the disk failed");
     }
 }

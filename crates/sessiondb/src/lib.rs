@@ -30,11 +30,11 @@
 pub mod blocking;
 mod open;
 
-pub use open::{open, open_existing, open_with_views};
+pub use open::{open, open_existing, open_with_views, recover};
 pub use sessiondb_core::*;
 /// The SQLite engine, for those who choose its options themselves.
 pub use sessiondb_sqlite as sqlite;
-pub use sessiondb_sqlite::SqlView;
+pub use sessiondb_sqlite::{Recovery, SqlView};
 
 /// The programs in the README compile and run.
 #[cfg(doctest)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sessiondb_core::{Error, MemoryBackend, Result, Store};
-use sessiondb_sqlite::{Durability, Options, SqlView, SqliteBackend};
+use sessiondb_sqlite::{Durability, Options, Recovery, SqlView, SqliteBackend};
 
 /// Opens the store that `url` names, and makes it if it is not there.
 ///
@@ -50,13 +50,25 @@ pub async fn open_with_views(url: &str, views: &'static [SqlView]) -> Result<Sto
     open_with(url, |options| options.sql_views(views))
 }
 
+/// Makes the store that `url` names usable again, if [`open`] refuses it because its write-ahead log is damaged. A copy of
+/// the log is kept; what its checksums prove is put right, and if that is not all, the store goes on with what comes before
+/// the damage. A store that is sound is left as it is.
+///
+/// # Errors
+/// [`Error::CannotOpen`], with the reason: there is no store, the copy cannot be written, another program has the store open
+/// and still sees what is behind the damage, … [`Error::Busy`] if another program is reading it.
+pub fn recover(url: &str) -> Result<Recovery> {
+    let cannot = |reason: String| Error::CannotOpen { location: url.to_owned(), reason };
+    if url == "memory:" {
+        return Err(cannot("a store in memory has no log".into()));
+    }
+    sessiondb_sqlite::recover(sqlite_options(url).map_err(cannot)?)
+}
+
 fn open_with(url: &str, choose: impl FnOnce(Options) -> Options) -> Result<Store> {
     let cannot = |reason: String| Error::CannotOpen { location: url.to_owned(), reason };
     if url == "memory:" {
         return Ok(Store::new(Arc::new(MemoryBackend::new())));
-    }
-    if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-        return Err(cannot("this version has no PostgreSQL engine; use sqlite:PATH".into()));
     }
     let options = sqlite_options(url).map_err(cannot)?;
     SqliteBackend::open(choose(options)).map(|backend| Store::new(Arc::new(backend)))
@@ -64,6 +76,9 @@ fn open_with(url: &str, choose: impl FnOnce(Options) -> Options) -> Result<Store
 
 /// A plain path is a path, whatever characters it has; only after `sqlite:` a `?` begins options.
 fn sqlite_options(url: &str) -> Result<Options, String> {
+    if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+        return Err("this version has no PostgreSQL engine; use sqlite:PATH".into());
+    }
     let Some(address) = url.strip_prefix("sqlite:") else {
         if url.is_empty() {
             return Err("the path is empty".into());

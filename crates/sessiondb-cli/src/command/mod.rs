@@ -14,6 +14,7 @@ pub mod new;
 pub mod optimize;
 pub mod patch;
 pub mod pop;
+pub mod recover;
 pub mod repair;
 pub mod reset;
 pub mod rewind;

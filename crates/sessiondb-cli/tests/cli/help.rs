@@ -31,6 +31,7 @@ fn help_of_every_command() {
         "check",
         "ait42",
         "optimize",
+        "recover",
         "completions",
     ] {
         insta::assert_snapshot!(format!("help-{command}"), Place::new().ok(&[command, "--help"]));

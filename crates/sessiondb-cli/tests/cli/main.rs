@@ -20,6 +20,7 @@ mod new;
 mod optimize;
 mod patch;
 mod pipe;
+mod recover;
 mod repair;
 mod rm;
 mod safety;

@@ -1,0 +1,257 @@
+//! What is done about the write-ahead log before SQLite sees it: damage is told and nothing lost without a word, and what
+//! an earlier process could not sync is written again before anything is built on it.
+
+use std::{
+    fmt,
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek, Write},
+    path::{Path, PathBuf},
+};
+
+use rusqlite::{Connection, MAIN_DB, OpenFlags, config::DbConfig, wal::CheckpointMode};
+use serde::Serialize;
+use sessiondb_core::{Error, Result};
+
+use crate::{
+    Durability, Options,
+    connection::{self, connect, describe, relocate},
+    lock::SideLock,
+    migrate,
+    wal::{self, Damage},
+};
+
+/// How often a log is read until two readings say the same: a program that does not take the side lock may be writing.
+const READINGS_MAX: usize = 5;
+/// Bytes that are written again at once.
+const PIECE: usize = 1 << 20;
+
+/// What [`recover`] found and did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Recovery {
+    /// Where the log was copied to before anything was changed; `None` if nothing in it is damaged, and nothing was done.
+    pub copy: Option<PathBuf>,
+    /// Damaged frames that were put right, since the checksums prove what they were. Nothing is lost with them.
+    pub mended: u64,
+    /// Transactions that were in the log and are in the store.
+    pub kept: u64,
+    /// Transactions behind damage that could not be put right, as far as the checksums prove them. They are in the copy
+    /// alone.
+    pub left_out: u64,
+    /// Pages of the log that were left out with them.
+    pub pages_left_out: u64,
+}
+
+/// Makes a store whose log is damaged usable again: copies the log to `<database>-wal-damaged-<n>`, puts right what the
+/// checksums prove, and if that is not all, goes on with what comes before the damage. A store that is sound is left as it
+/// is.
+///
+/// What was left out may have been copied into the database in part already, so [`check`](sessiondb_core::Store::check)
+/// should follow.
+///
+/// # Errors
+/// [`Error::CannotOpen`], with the reason, as [`SqliteBackend::open`](crate::SqliteBackend::open); also if another program
+/// has the store open and still sees what is behind the damage. [`Error::Busy`] if somebody is reading it.
+pub fn recover(options: Options) -> Result<Recovery> {
+    let options = options.existing();
+    let path = connection::locate(&options)?;
+    let cannot = |reason| cannot_open(&path, reason);
+    let lock = SideLock::open(&path).map_err(|e| cannot(format!("its side lock: {e}")))?;
+    let _turn = lock.acquire().map_err(|e| cannot(e.to_string()))?;
+    recover_in_turn(&path, &options, &lock)
+}
+
+/// Makes sure that SQLite may open the log at `path`: neither is it damaged, nor is what it says in memory only.
+///
+/// # Errors
+/// [`Error::CannotOpen`] if the log is damaged and the store promises more than its consistency. Nothing was changed.
+pub(crate) fn before_opening(path: &Path, options: &Options) -> Result<()> {
+    let cannot = |reason| cannot_open(path, reason);
+    let log = beside(path, "-wal");
+    let unreadable = |e: io::Error| cannot(format!("its log, {}, cannot be read: {e}", log.display()));
+    let suspect = wal::examine(&log).map_err(unreadable)?.is_some();
+    if !suspect && !SideLock::is_marked(path) {
+        return Ok(());
+    }
+    let lock = SideLock::open(path).map_err(|e| cannot(format!("its side lock: {e}")))?;
+    let _turn = lock.acquire().map_err(|e| cannot(e.to_string()))?;
+    match steady(&log).map_err(unreadable)? {
+        None => {}
+        // A power cut may have left this: several transactions were in flight.
+        Some(damage) if options.durability == Durability::Normal => {
+            tracing::error!(store = %path.display(), %damage, "the log is damaged, or a power cut tore it");
+            let recovery = recover_in_turn(path, options, &lock)?;
+            tracing::error!(?recovery, "the store goes on with what could be kept");
+        }
+        Some(damage) => {
+            let way = match damage.patch {
+                Some(_) => "puts it right: what was there can be told from the checksums",
+                None => "goes on without what is behind the damage",
+            };
+            return Err(cannot(format!(
+                "its write-ahead log is damaged: {damage}. Nothing was changed. `sessiondb recover` keeps a copy of the \
+                 log and {way}"
+            )));
+        }
+    }
+    if SideLock::is_marked(path) {
+        write_again(path, options)?;
+        lock.clear_mark().map_err(|e| cannot(format!("its side lock: {e}")))?;
+    }
+    Ok(())
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.frame {
+            0 => write!(f, "its header does not check, before {} frames", self.frames)?,
+            frame => write!(f, "frame {frame} of {} does not check", self.frames)?,
+        }
+        write!(
+            f,
+            "; {} transactions before it can be read, {} behind it would be lost",
+            self.commits_before, self.commits_behind
+        )
+    }
+}
+
+fn recover_in_turn(path: &Path, options: &Options, lock: &SideLock) -> Result<Recovery> {
+    let cannot = |what: &str, e: io::Error| cannot_open(path, format!("{what}: {e}"));
+    let log = beside(path, "-wal");
+    let examine = || steady(&log).map_err(|e| cannot("its log cannot be read", e));
+    let mut recovery = Recovery::default();
+    let mut rest = examine()?;
+    if rest.is_some() {
+        recovery.copy = Some(set_aside(&log).map_err(|e| cannot("its damaged log cannot be copied", e))?);
+    }
+    while let Some(Damage { patch: Some(patch), commits_before, commits_behind, .. }) = &rest {
+        wal::mend(&log, patch).map_err(|e| cannot("its log cannot be put right", e))?;
+        recovery.mended += 1;
+        recovery.kept = commits_before + commits_behind;
+        rest = examine()?;
+    }
+    if SideLock::is_marked(path) {
+        write_again(path, options)?;
+        lock.clear_mark().map_err(|e| cannot("its side lock", e))?;
+    }
+    if let Some(damage) = rest {
+        cut(path, options, &damage)?;
+        recovery.kept = damage.commits_before;
+        recovery.left_out = damage.commits_behind;
+        recovery.pages_left_out = damage.frames_behind;
+    }
+    Ok(recovery)
+}
+
+/// The damage that two readings in a row agree on. One reading alone may meet the log while somebody writes it.
+fn steady(log: &Path) -> io::Result<Option<Damage>> {
+    let mut found = wal::examine(log)?;
+    for _ in 0..READINGS_MAX {
+        let again = wal::examine(log)?;
+        if found == again {
+            return Ok(found);
+        }
+        found = again;
+    }
+    Err(io::Error::other("another program keeps writing it"))
+}
+
+/// Copies the log beside itself, under the first name that is free; durable when this returns.
+fn set_aside(log: &Path) -> io::Result<PathBuf> {
+    let mut number = 1;
+    let (copy, mut file) = loop {
+        let copy = beside(log, &format!("-damaged-{number}"));
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        match options.open(&copy) {
+            Ok(file) => break (copy, file),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(error),
+        }
+    };
+    let copied = File::open(log)
+        .and_then(|mut log| io::copy(&mut log, &mut file))
+        .and_then(|_| file.sync_all())
+        .and_then(|()| connection::sync_parent(&copy));
+    if let Err(error) = copied {
+        // Half a copy is none.
+        let _ = fs::remove_file(&copy);
+        return Err(error);
+    }
+    Ok(copy)
+}
+
+/// Brings what comes before the damage into the database and empties the log, through SQLite and its locks: what is behind
+/// must not stay there, where the next frames would be written over its beginning.
+fn cut(path: &Path, options: &Options, damage: &Damage) -> Result<()> {
+    let conn = quiet_connection(path, options)?;
+    let seen = checkpoint(&conn, CheckpointMode::NOOP)?;
+    if u64::try_from(seen) != Ok(damage.frames_before) {
+        return Err(cannot_open(
+            path,
+            "another program has it open, and sees what is behind the damage in its log: close it there, which brings \
+             all of that into the database, then run `sessiondb check`"
+                .into(),
+        ));
+    }
+    checkpoint(&conn, CheckpointMode::TRUNCATE).map(drop)
+}
+
+/// Writes the whole log again in its place, the same bytes, and syncs it.
+///
+/// After a sync that failed, the system holds the pages for clean that it could not write: they are in its memory, where the
+/// next process reads them as if they were on the disk. Written again they are dirty again, and the sync is a true one.
+/// Meanwhile SQLite's lock keeps out those who write without the side lock. Frames that somebody else has in use stay what
+/// they are.
+fn write_again(path: &Path, options: &Options) -> Result<()> {
+    let log = beside(path, "-wal");
+    if fs::metadata(&log).map_or(0, |meta| meta.len()) == 0 {
+        return Ok(());
+    }
+    let conn = quiet_connection(path, options)?;
+    conn.execute_batch("BEGIN IMMEDIATE").map_err(|e| cannot_open(path, describe(&e)))?;
+    let written = rewrite(&log).and_then(|()| connection::sync_parent(&log));
+    written
+        .map_err(|e| cannot_open(path, format!("its log could not be synced, and now not be written: {e}")))
+}
+
+fn rewrite(log: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().read(true).write(true).open(log)?;
+    let mut piece = vec![0; PIECE];
+    loop {
+        let length = file.read(&mut piece)?;
+        if length == 0 {
+            return file.sync_all();
+        }
+        file.seek_relative(-(length as i64))?;
+        file.write_all(&piece[..length])?;
+    }
+}
+
+/// A connection to a store of ours that leaves the log as it is when it is closed.
+fn quiet_connection(path: &Path, options: &Options) -> Result<Connection> {
+    let cannot = |e: rusqlite::Error| cannot_open(path, describe(&e));
+    let conn = connect(path, options, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(cannot)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(cannot)?;
+    migrate::ours(&conn).map_err(|failure| relocate(failure, &|reason| cannot_open(path, reason)))?;
+    Ok(conn)
+}
+
+/// How many frames the log has for SQLite.
+fn checkpoint(conn: &Connection, mode: CheckpointMode) -> Result<i32> {
+    let (frames, _) =
+        conn.wal_checkpoint_v2(Some(MAIN_DB), mode).map_err(|e| crate::error::store_error(&e))?;
+    Ok(frames)
+}
+
+fn cannot_open(path: &Path, reason: String) -> Error {
+    Error::CannotOpen { location: path.display().to_string(), reason }
+}
+
+/// The file whose name is that of `path` and then `suffix`.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
