@@ -1,8 +1,7 @@
 //! The queue before the one that writes.
 //!
 //! Many callers, one transaction: whoever waits while a transaction is written is written with the next one, all of
-//! them for the price of one sync (group commit). Each call has a savepoint of its own, so one that fails takes
-//! nothing from the others.
+//! them for the price of one sync (group commit). A call that fails takes nothing from the others.
 //!
 //! A caller that may block its thread, and is alone, does the work itself: two thread switches would add to the one
 //! thing it waits for, the sync. An async caller always hands over, since a runtime with one thread

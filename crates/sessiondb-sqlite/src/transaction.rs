@@ -25,7 +25,7 @@ use crate::{
 pub(crate) struct WriteConnection {
     conn: Connection,
     place: Place,
-    lock: SideLock,
+    lock: Arc<SideLock>,
     /// Pages in the write-ahead log after the last commit.
     wal_pages: Arc<AtomicI32>,
     /// The next checkpoint is due when the log has this many pages.
@@ -43,6 +43,7 @@ impl WriteConnection {
             Ok(())
         }))
         .map_err(|e| store_error(&e))?;
+        let lock = Arc::new(lock);
         Ok(WriteConnection { conn, place, lock, wal_pages, checkpoint_at: CHECKPOINT_PAGES, stopped: None })
     }
 
@@ -83,40 +84,78 @@ impl WriteConnection {
             }
         }
     }
+
+    /// Applies each call, all or nothing of it, and answers each; `None` if a call failed that must be taken back and cannot
+    /// be taken back alone.
+    ///
+    /// # Errors
+    /// What every call is answered, if the transaction is over: nothing of it was written.
+    fn apply_each(&mut self, calls: &[Vec<Commit>], undo: Undo) -> Result<Option<Vec<Answer>>> {
+        let mut answers = Vec::with_capacity(calls.len());
+        for commits in calls {
+            let rows_before = self.conn.total_changes();
+            let failure = match apply_call(&self.conn, commits, undo) {
+                Ok(receipts) => {
+                    answers.push(Ok(receipts));
+                    continue;
+                }
+                Err(failure) => failure,
+            };
+            if let Failure::Sqlite(error) = &failure {
+                note_disk_error(&self.lock, &mut self.stopped, error);
+            }
+            // A full disk, for one, makes SQLite take back the whole transaction, and with it the calls before.
+            let over = self.stopped.is_some() || self.conn.is_autocommit();
+            let alone = match undo {
+                _ if over => false,
+                // Most calls that fail are refused before they write anything.
+                Undo::Transaction => self.conn.total_changes() == rows_before,
+                Undo::Savepoint => execute(&self.conn, "ROLLBACK TO call")
+                    .and_then(|()| execute(&self.conn, "RELEASE call"))
+                    .is_ok(),
+            };
+            match undo {
+                _ if alone => answers.push(Err(failure.into())),
+                Undo::Transaction if !over && calls.len() > 1 => return Ok(None),
+                _ => return Err(self.take_all_back(failure)),
+            }
+        }
+        Ok(Some(answers))
+    }
+
+    /// Takes the transaction back, for this reason. One that cannot be taken back must never be committed.
+    fn take_all_back(&mut self, why: Failure) -> Error {
+        if !self.conn.is_autocommit() {
+            let _ = execute(&self.conn, "ROLLBACK");
+        }
+        if !self.conn.is_autocommit() {
+            self.stopped.get_or_insert("a transaction could not be rolled back".into());
+        }
+        why.into()
+    }
 }
 
 impl Writer for WriteConnection {
     fn write(&mut self, calls: Vec<Vec<Commit>>) -> Vec<Answer> {
-        let count = calls.len();
-        let all = |error: Error| vec![Err(error); count];
-        let _turn = match begin(&self.conn, &self.place, &self.lock, &mut self.stopped) {
+        let all = |error: Error| vec![Err(error); calls.len()];
+        let lock = Arc::clone(&self.lock);
+        let _turn = match begin(&self.conn, &self.place, &lock, &mut self.stopped) {
             Ok(turn) => turn,
             Err(error) => return all(error),
         };
-        let mut answers = Vec::with_capacity(count);
-        for commits in calls {
-            match apply_call(&self.conn, &commits, count == 1) {
-                Ok(receipts) => answers.push(Ok(receipts)),
-                Err(failed) => {
-                    if let Failure::Sqlite(error) = &failed.failure {
-                        note_disk_error(&self.lock, &mut self.stopped, error);
-                    }
-                    let error = Error::from(failed.failure);
-                    if self.stopped.is_some() && !self.conn.is_autocommit() {
-                        // The disk is in doubt: nothing of this is committed.
-                        let _ = execute(&self.conn, "ROLLBACK");
-                    }
-                    if !failed.alone || self.stopped.is_some() {
-                        // A transaction that could not be rolled back must never be committed.
-                        if !self.conn.is_autocommit() {
-                            self.stopped.get_or_insert("a transaction could not be rolled back".into());
-                        }
-                        return all(error);
-                    }
-                    answers.push(Err(error));
-                }
+        let applied = self.apply_each(&calls, Undo::Transaction).and_then(|answers| match answers {
+            Some(answers) => Ok(answers),
+            None => {
+                let again =
+                    execute(&self.conn, "ROLLBACK").and_then(|()| execute(&self.conn, "BEGIN IMMEDIATE"));
+                again.map_err(|error| self.take_all_back(Failure::Sqlite(error)))?;
+                Ok(self.apply_each(&calls, Undo::Savepoint)?.unwrap_or_default())
             }
-        }
+        });
+        let answers = match applied {
+            Ok(answers) => answers,
+            Err(error) => return all(error),
+        };
         if answers.iter().all(Result::is_err) {
             if let Err(error) = execute(&self.conn, "ROLLBACK")
                 && !self.conn.is_autocommit()
@@ -224,38 +263,27 @@ fn commit_failed(
     }
 }
 
-/// A call that failed.
-struct Failed {
-    failure: Failure,
-    /// Only this call was taken back, and the transaction goes on. A full disk, for one, makes SQLite roll back the
-    /// whole transaction, and with it the calls before.
-    alone: bool,
+/// How what a call wrote is taken back when it fails.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Undo {
+    /// With the transaction. For a savepoint SQLite keeps a copy of every page that changes.
+    Transaction,
+    /// Alone, so that the calls before it stay.
+    Savepoint,
 }
 
-/// Applies one call's commits, all or none. A call that is the only one is taken back with the transaction: for a
-/// savepoint SQLite would keep a copy of every page that changes, and with each row walk through all of them.
-fn apply_call(conn: &Connection, commits: &[Commit], only: bool) -> Result<Vec<Receipt>, Failed> {
+/// Applies one call's commits.
+fn apply_call(conn: &Connection, commits: &[Commit], undo: Undo) -> Result<Vec<Receipt>, Failure> {
     let now = time::now();
-    let apply = || {
-        if !only {
-            execute(conn, "SAVEPOINT call")?;
-        }
-        let receipts =
-            commits.iter().map(|commit| apply::commit(conn, commit, now)).collect::<Result<_, Failure>>()?;
-        if !only {
-            execute(conn, "RELEASE call")?;
-        }
-        Ok(receipts)
-    };
-    apply().map_err(|failure| {
-        let alone = !only
-            && !conn.is_autocommit()
-            && execute(conn, "ROLLBACK TO call").and_then(|()| execute(conn, "RELEASE call")).is_ok();
-        if !alone && !conn.is_autocommit() {
-            let _ = execute(conn, "ROLLBACK");
-        }
-        Failed { failure, alone }
-    })
+    if undo == Undo::Savepoint {
+        execute(conn, "SAVEPOINT call")?;
+    }
+    let receipts =
+        commits.iter().map(|commit| apply::commit(conn, commit, now)).collect::<Result<_, Failure>>()?;
+    if undo == Undo::Savepoint {
+        execute(conn, "RELEASE call")?;
+    }
+    Ok(receipts)
 }
 
 fn execute(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
