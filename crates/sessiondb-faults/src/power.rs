@@ -105,10 +105,10 @@ impl fmt::Display for Tally {
         write!(f, "\n{:<16}", "in flight")?;
         Damage::ALL.iter().try_for_each(|damage| write!(f, "{:>11}", format!("{damage:?}")))?;
         for operation in Operation::all() {
+            let counts =
+                Damage::ALL.map(|damage| self.coverage.get(&(operation, damage)).copied().unwrap_or(0));
             write!(f, "\n{:<16}", format!("{operation:?}"))?;
-            for damage in Damage::ALL {
-                write!(f, "{:>11}", self.coverage.get(&(operation, damage)).unwrap_or(&0))?;
-            }
+            counts.iter().try_for_each(|count| write!(f, "{count:>11}"))?;
         }
         writeln!(f)
     }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -95,6 +96,8 @@ struct Life<'a> {
     path: PathBuf,
     spans: Vec<Span>,
     ids: u64,
+    /// When so much was written that the writer had to checkpoint.
+    filled: Option<Range<usize>>,
 }
 
 /// Lives a life in an empty directory.
@@ -113,11 +116,15 @@ pub fn record(plan: Plan, disk: &Arc<Disk>, directory: &Path) -> Result<Recordin
     disk.record();
     let calls = Calls::new(Arc::clone(disk), plan.answers, 0);
     let rng = Rng::with_seed(plan.seed);
-    let mut life = Life { plan, rng, disk, calls, path, spans: Vec::new(), ids: 0 };
+    let mut life = Life { plan, rng, disk, calls, path, spans: Vec::new(), ids: 0, filled: None };
     block_on(life.live())?;
     let (log, path, calls) = (disk.take(), life.path, life.calls.list());
     let mut spans = life.spans;
     spans.extend(spans_of(&log, &calls));
+    if let Some(filled) = life.filled {
+        let copied = |span: &Span| span.operation == Operation::Checkpoint && filled.contains(&span.begun);
+        ensure!(spans.iter().any(copied), "the log grew past 16 MiB and was not checkpointed");
+    }
     let history = block_on(History::new(base, calls, feed(&path, disk.vfs())?, None))?;
     Ok(Recording { start, log, spans, history })
 }
@@ -146,7 +153,12 @@ impl Life<'_> {
                     self.span(Operation::Close, || block_on(store.close()).map_err(Into::into))?;
                     store = self.open(Operation::Reopen)?;
                 }
-                Operation::Checkpoint => self.fill(&store).await?,
+                Operation::Checkpoint => {
+                    self.fill(&store).await?;
+                    self.span(Operation::Optimize, || {
+                        block_on(store.optimize()).map(drop).map_err(Into::into)
+                    })?;
+                }
                 Operation::FailedSync => store = self.fail_a_sync(store).await?,
                 write => {
                     for call in self.drafts(&store).calls(write).await {
@@ -295,13 +307,15 @@ impl Life<'_> {
         Ok(())
     }
 
-    /// So much that the writer checkpoints by itself.
+    /// So much that the writer checkpoints by itself; then most of it is deleted.
     async fn fill(&mut self, store: &Store) -> Result<()> {
+        let begun = self.disk.recorded();
         for number in 0..24 {
             let text: String = (0..750_000).map(|_| self.rng.alphanumeric()).collect();
             let key = SessionKey::new("main", "large", "", "dm", format!("{}", number % 3));
             store.append(&key, vec![NewMessage::new("user", text.as_str())]).await?;
         }
+        self.filled = Some(begun..self.disk.recorded());
         for number in 0..2 {
             store.session_delete(&SessionKey::new("main", "large", "", "dm", format!("{number}"))).await?;
         }
