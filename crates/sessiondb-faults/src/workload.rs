@@ -11,33 +11,23 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
 use pollster::block_on;
-use rusqlite::Connection;
-use sessiondb_core::{Commit, NewMessage, SessionKey, Store, Time, Write};
+use sessiondb_core::{Commit, NewMessage, SessionKey, Store, Write};
 use sessiondb_import::{Format, find, import};
 use sessiondb_sqlite::{Durability, Options, SqliteBackend};
 
 use crate::{
-    calls::{Answers, Call, Calls},
+    calls::{Answers, Calls},
     disk::{Disk, Event, FileName},
     draft::{Drafts, KEYS, key},
     fault::{Fault, FaultKind, Lasting, Op},
     history::{History, feed},
     operation::Operation,
+    span::{Span, spans_of},
+    version_1,
 };
 
 /// The database's name in its directory.
 pub const NAME: &str = "s.db";
-
-/// The part of a log in which an operation was going on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    /// What.
-    pub operation: Operation,
-    /// How many events there were before it.
-    pub begun: usize,
-    /// How many events there were when it was acknowledged.
-    pub ended: usize,
-}
 
 /// A store's life: everything that is needed to say what a power cut may do to it.
 pub struct Recording {
@@ -108,7 +98,7 @@ pub fn record(plan: Plan, disk: &Arc<Disk>, directory: &Path) -> Result<Recordin
     let path = directory.join(NAME);
     let base = match plan.start {
         Start::Nothing => Vec::new(),
-        Start::Version1 => version_1(&path)?,
+        Start::Version1 => version_1::make(&path)?,
     };
     // The engine makes a database file that is not there, and syncs it and its directory, before SQLite opens it.
     let bytes = if path.exists() { fs::read(&path)? } else { Vec::new() };
@@ -122,8 +112,8 @@ pub fn record(plan: Plan, disk: &Arc<Disk>, directory: &Path) -> Result<Recordin
     let mut spans = life.spans;
     spans.extend(spans_of(&log, &calls));
     if let Some(filled) = life.filled {
-        let copied = |span: &Span| span.operation == Operation::Checkpoint && filled.contains(&span.begun);
-        ensure!(spans.iter().any(copied), "the log grew past 16 MiB and was not checkpointed");
+        let copied = |event: &Event| matches!(event, Event::Write { file, .. } if **file == *NAME);
+        ensure!(log[filled].iter().any(copied), "the log grew past 16 MiB and was not checkpointed");
     }
     let history = block_on(History::new(base, calls, feed(&path, disk.vfs())?, None))?;
     Ok(Recording { start, log, spans, history })
@@ -321,90 +311,4 @@ impl Life<'_> {
         }
         Ok(())
     }
-}
-
-/// When calls and checkpoints were in flight.
-pub(crate) fn spans_of(log: &[Event], calls: &[Call]) -> Vec<Span> {
-    let mut spans = spans_of_calls(log, calls);
-    spans.extend(spans_of_checkpoints(log));
-    spans
-}
-
-/// When a call's writes were in flight: from when it was sent to its answer.
-fn spans_of_calls(log: &[Event], calls: &[Call]) -> Vec<Span> {
-    let mut answered = BTreeMap::new();
-    for (at, event) in log.iter().enumerate() {
-        if let Event::Acknowledged(number) = event {
-            answered.insert(*number, at);
-        }
-    }
-    let mut spans = Vec::new();
-    for (call, number) in calls.iter().zip(0..) {
-        let (Some(Ok(receipts)), Some(ended)) = (&call.answer, answered.get(&number)) else { continue };
-        let mut span = |operation| spans.push(Span { operation, begun: call.sent, ended: *ended });
-        if call.commits.len() > 1 {
-            span(Operation::Batch);
-        }
-        let changed = call.commits.iter().zip(receipts).filter(|(_, receipt)| receipt.changed);
-        for write in changed.flat_map(|(commit, _)| &commit.writes) {
-            span(Operation::of(write));
-        }
-    }
-    spans
-}
-
-/// When the log was being copied into the database.
-fn spans_of_checkpoints(log: &[Event]) -> Vec<Span> {
-    let (mut spans, mut begun) = (Vec::new(), None);
-    for (at, event) in log.iter().enumerate() {
-        match event {
-            Event::Write { file, .. } | Event::Truncate { file, .. } if **file == *NAME => {
-                begun.get_or_insert(at);
-            }
-            Event::Sync { file } if **file == *NAME => {
-                let operation = Operation::Checkpoint;
-                spans.extend(begun.take().map(|begun| Span { operation, begun, ended: at }));
-            }
-            _ => {}
-        }
-    }
-    spans
-}
-
-/// Makes a store as schema version 1 had it, with sessions and messages in it. Answers the calls that would have led there.
-fn version_1(path: &Path) -> Result<Vec<Vec<Commit>>> {
-    let conn = Connection::open(path)?;
-    conn.execute_batch(
-        "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = OFF;
-         PRAGMA application_id = 0x53455344; PRAGMA journal_mode = WAL;
-         CREATE TABLE schema_version (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL);",
-    )?;
-    conn.execute_batch(include_str!("../../sessiondb-sqlite/migrations/0001_initial.sql"))?;
-    conn.execute_batch("INSERT INTO schema_version VALUES (1, 'initial', '2026-11-19T00:00:00.000000Z')")?;
-    let mut base = Vec::new();
-    let second = |second: i64| Time::from_timestamp(1_700_000_000 + second, 0).unwrap_or_default();
-    for number in 0..3_i64 {
-        let at = second(number);
-        let key = key(u32::try_from(number)?);
-        let [agent, channel, account, kind, peer] = key.parts();
-        let text = sessiondb_core::time::to_text(at);
-        conn.execute(
-            "INSERT INTO sessions (agent_id, channel, account_id, peer_kind, peer_id, created_at, updated_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
-            (agent, channel, account, kind, peer, text),
-        )?;
-        base.push(vec![Commit::new(key.clone()).at(at).write(Write::open())]);
-        for seq in 1..=40 {
-            let at = second(100 * number + seq);
-            let message = NewMessage::new("user", format!("{seq} {}", "m".repeat(200)).as_str());
-            conn.execute(
-                "INSERT INTO messages (session_id, role, content, created_at) VALUES (?1, 'user', ?2, ?3)",
-                (number + 1, message.content.get(), sessiondb_core::time::to_text(at)),
-            )?;
-            let message = NewMessage { created_at: Some(at), ..message };
-            base.push(vec![Commit::new(key.clone()).at(at).write(Write::Append(vec![message]))]);
-        }
-    }
-    conn.close().map_err(|(_, error)| error)?;
-    Ok(base)
 }
