@@ -25,8 +25,10 @@ use crate::{
     judge::judge,
     medium::{Change, Medium},
     operation::Operation,
-    power::{Tally, choose, in_flight, story},
-    workload::{NAME, Recording, Span, spans_of},
+    power::{choose, in_flight, story},
+    span::{Span, spans_of},
+    tally::Tally,
+    workload::{NAME, Recording},
 };
 
 /// Where the page begins that SQLite does not use.

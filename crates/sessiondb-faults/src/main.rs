@@ -3,13 +3,17 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use fastrand::Rng;
 use sessiondb_faults::{
     Plan, lock_page, power,
     sweep::{self, Script},
 };
+
+/// From so many cuts on, each operation must have been in flight under each damage this often.
+const ENOUGH: u64 = 2_000;
+const COVERED: u64 = 3;
 
 #[derive(Parser)]
 #[command(about = "Power cuts against the whole store, on a simulated disk")]
@@ -81,5 +85,9 @@ fn main() -> Result<ExitCode> {
     };
     tally.findings.iter().take(20).for_each(|(_, story)| println!("{story}\n"));
     println!("{tally}");
+    if let What::Power { cuts: ENOUGH.., .. } = what {
+        let gaps = tally.gaps(COVERED);
+        ensure!(gaps.is_empty(), "less than {COVERED} times in flight: {gaps:?}");
+    }
     Ok(if tally.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

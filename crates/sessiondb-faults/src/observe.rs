@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use sessiondb_core::{
-    DocumentFilter, Json, Message, SessionFilter, SessionOrder, Store, Window, limits::PAGE_MAX,
+    Document, DocumentFilter, Json, Message, SessionFilter, SessionKey, SessionOrder, Store, Window,
+    limits::PAGE_MAX,
 };
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
@@ -27,56 +28,57 @@ pub async fn observe(store: &Store, agent_id: Option<&str>) -> Result<Vec<String
         for session in &page.sessions {
             let key = &session.key;
             lines.push(format!("{session:?}"));
-            let mut from = 0;
-            loop {
-                let page = store.message_window(key, Window::log(from, PAGE_MAX)).await?;
-                lines.extend(page.messages.iter().map(|message| format!("{key} {}", told(message))));
-                from = page.messages.last().map_or(from, |last| last.seq);
-                if !page.has_later {
-                    break;
-                }
-            }
-            let mut from = 0;
-            loop {
-                let page = store.message_window(key, Window::after(from, PAGE_MAX)).await?;
-                let shown: Vec<(u64, i64)> = page.messages.iter().map(|m| (m.seq, m.id)).collect();
-                lines.push(format!("{key} shows {shown:?}"));
-                from = page.messages.last().map_or(from, |last| last.seq);
-                if !page.has_later {
-                    break;
-                }
-            }
-            let mut of_key = DocumentFilter { limit: PAGE_MAX, ..DocumentFilter::default() };
-            loop {
-                let page = store.document_list(key, &of_key).await?;
-                for document in page.documents {
-                    let blob = document.blob.as_deref().map(|blob| (blob.len(), xxh3_64(blob)));
-                    let (collection, id) = (&document.collection, &document.id);
-                    let (revision, at) = (document.revision, document.updated_at);
-                    lines.push(format!(
-                        "{key} {collection}/{id} {revision} {at:?} {} {blob:?}",
-                        brief(&document.body)
-                    ));
-                }
-                of_key.after = page.next;
-                if of_key.after.is_none() {
-                    break;
-                }
-            }
-            let mut before = None;
-            loop {
-                let changes = store.view_changes(key, before, PAGE_MAX).await?;
-                before = changes.last().map(|change| change.revision);
-                lines.extend(changes.iter().map(|change| format!("{key} {change:?}")));
-                if changes.len() < PAGE_MAX {
-                    break;
-                }
-            }
+            let log = messages(store, key, |from| Window::log(from, PAGE_MAX)).await?;
+            lines.extend(log.iter().map(|message| format!("{key} {}", told(message))));
+            let shown = messages(store, key, |from| Window::after(from, PAGE_MAX)).await?;
+            let shown: Vec<(u64, i64)> = shown.iter().map(|message| (message.seq, message.id)).collect();
+            lines.push(format!("{key} shows {shown:?}"));
+            documents(store, key, &mut lines).await?;
+            view_changes(store, key, &mut lines).await?;
             lines.push(format!("{key} {:?}", store.lineage(key).await?));
         }
         filter.after = page.next;
         if filter.after.is_none() {
             return Ok(lines);
+        }
+    }
+}
+
+async fn messages(store: &Store, key: &SessionKey, window: impl Fn(u64) -> Window) -> Result<Vec<Message>> {
+    let mut messages = Vec::<Message>::new();
+    loop {
+        let from = messages.last().map_or(0, |message| message.seq);
+        let page = store.message_window(key, window(from)).await?;
+        messages.extend(page.messages);
+        if !page.has_later {
+            return Ok(messages);
+        }
+    }
+}
+
+async fn documents(store: &Store, key: &SessionKey, lines: &mut Vec<String>) -> Result<()> {
+    let mut filter = DocumentFilter { limit: PAGE_MAX, ..DocumentFilter::default() };
+    loop {
+        let page = store.document_list(key, &filter).await?;
+        for Document { collection, id, body, blob, revision, updated_at } in &page.documents {
+            let blob = blob.as_deref().map(|blob| (blob.len(), xxh3_64(blob)));
+            lines.push(format!("{key} {collection}/{id} {revision} {updated_at:?} {} {blob:?}", brief(body)));
+        }
+        filter.after = page.next;
+        if filter.after.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+async fn view_changes(store: &Store, key: &SessionKey, lines: &mut Vec<String>) -> Result<()> {
+    let mut before = None;
+    loop {
+        let changes = store.view_changes(key, before, PAGE_MAX).await?;
+        before = changes.last().map(|change| change.revision);
+        lines.extend(changes.iter().map(|change| format!("{key} {change:?}")));
+        if changes.len() < PAGE_MAX {
+            return Ok(());
         }
     }
 }

@@ -5,38 +5,29 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
 use pollster::block_on;
-use rusqlite::Connection;
-use sessiondb_core::{Commit, NewMessage, SessionKey, Store, Time, Write};
+use sessiondb_core::{Commit, NewMessage, SessionKey, Store, Write};
 use sessiondb_import::{Format, find, import};
 use sessiondb_sqlite::{Durability, Options, SqliteBackend};
 
 use crate::{
-    calls::{Answers, Call, Calls},
+    calls::{Answers, Calls},
     disk::{Disk, Event, FileName},
     draft::{Drafts, KEYS, key},
     fault::{Fault, FaultKind, Lasting, Op},
     history::{History, feed},
     operation::Operation,
+    span::{Span, spans_of},
+    version_1,
 };
 
 /// The database's name in its directory.
 pub const NAME: &str = "s.db";
-
-/// The part of a log in which an operation was going on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    /// What.
-    pub operation: Operation,
-    /// How many events there were before it.
-    pub begun: usize,
-    /// How many events there were when it was acknowledged.
-    pub ended: usize,
-}
 
 /// A store's life: everything that is needed to say what a power cut may do to it.
 pub struct Recording {
@@ -49,6 +40,9 @@ pub struct Recording {
     /// What the store was, call by call.
     pub history: History,
 }
+
+/// How long the writer's thread may take to checkpoint on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a life begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +99,7 @@ pub fn record(plan: Plan, disk: &Arc<Disk>, directory: &Path) -> Result<Recordin
     let path = directory.join(NAME);
     let base = match plan.start {
         Start::Nothing => Vec::new(),
-        Start::Version1 => version_1(&path)?,
+        Start::Version1 => version_1::make(&path)?,
     };
     // The engine makes a database file that is not there, and syncs it and its directory, before SQLite opens it.
     let bytes = if path.exists() { fs::read(&path)? } else { Vec::new() };
@@ -146,7 +140,12 @@ impl Life<'_> {
                     self.span(Operation::Close, || block_on(store.close()).map_err(Into::into))?;
                     store = self.open(Operation::Reopen)?;
                 }
-                Operation::Checkpoint => self.fill(&store).await?,
+                Operation::Checkpoint => {
+                    self.fill(&store).await?;
+                    self.span(Operation::Optimize, || {
+                        block_on(store.optimize()).map(drop).map_err(Into::into)
+                    })?;
+                }
                 Operation::FailedSync => store = self.fail_a_sync(store).await?,
                 write => {
                     for call in self.drafts(&store).calls(write).await {
@@ -295,102 +294,23 @@ impl Life<'_> {
         Ok(())
     }
 
-    /// So much that the writer checkpoints by itself.
+    /// So much that the writer checkpoints by itself; then most of it is deleted.
     async fn fill(&mut self, store: &Store) -> Result<()> {
+        let size = || fs::metadata(&self.path).map_or(0, |file| file.len());
+        let (before, begun) = (size(), Instant::now());
         for number in 0..24 {
             let text: String = (0..750_000).map(|_| self.rng.alphanumeric()).collect();
             let key = SessionKey::new("main", "large", "", "dm", format!("{}", number % 3));
             store.append(&key, vec![NewMessage::new("user", text.as_str())]).await?;
+        }
+        // The writer's thread does it in its own turn.
+        while size() < before + (8 << 20) {
+            ensure!(begun.elapsed() < PATIENCE, "the log grew past 16 MiB and was not checkpointed");
+            std::thread::yield_now();
         }
         for number in 0..2 {
             store.session_delete(&SessionKey::new("main", "large", "", "dm", format!("{number}"))).await?;
         }
         Ok(())
     }
-}
-
-/// When calls and checkpoints were in flight.
-pub(crate) fn spans_of(log: &[Event], calls: &[Call]) -> Vec<Span> {
-    let mut spans = spans_of_calls(log, calls);
-    spans.extend(spans_of_checkpoints(log));
-    spans
-}
-
-/// When a call's writes were in flight: from when it was sent to its answer.
-fn spans_of_calls(log: &[Event], calls: &[Call]) -> Vec<Span> {
-    let mut answered = BTreeMap::new();
-    for (at, event) in log.iter().enumerate() {
-        if let Event::Acknowledged(number) = event {
-            answered.insert(*number, at);
-        }
-    }
-    let mut spans = Vec::new();
-    for (call, number) in calls.iter().zip(0..) {
-        let (Some(Ok(receipts)), Some(ended)) = (&call.answer, answered.get(&number)) else { continue };
-        let mut span = |operation| spans.push(Span { operation, begun: call.sent, ended: *ended });
-        if call.commits.len() > 1 {
-            span(Operation::Batch);
-        }
-        let changed = call.commits.iter().zip(receipts).filter(|(_, receipt)| receipt.changed);
-        for write in changed.flat_map(|(commit, _)| &commit.writes) {
-            span(Operation::of(write));
-        }
-    }
-    spans
-}
-
-/// When the log was being copied into the database.
-fn spans_of_checkpoints(log: &[Event]) -> Vec<Span> {
-    let (mut spans, mut begun) = (Vec::new(), None);
-    for (at, event) in log.iter().enumerate() {
-        match event {
-            Event::Write { file, .. } | Event::Truncate { file, .. } if **file == *NAME => {
-                begun.get_or_insert(at);
-            }
-            Event::Sync { file } if **file == *NAME => {
-                let operation = Operation::Checkpoint;
-                spans.extend(begun.take().map(|begun| Span { operation, begun, ended: at }));
-            }
-            _ => {}
-        }
-    }
-    spans
-}
-
-/// Makes a store as schema version 1 had it, with sessions and messages in it. Answers the calls that would have led there.
-fn version_1(path: &Path) -> Result<Vec<Vec<Commit>>> {
-    let conn = Connection::open(path)?;
-    conn.execute_batch(
-        "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = OFF;
-         PRAGMA application_id = 0x53455344; PRAGMA journal_mode = WAL;
-         CREATE TABLE schema_version (version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL);",
-    )?;
-    conn.execute_batch(include_str!("../../sessiondb-sqlite/migrations/0001_initial.sql"))?;
-    conn.execute_batch("INSERT INTO schema_version VALUES (1, 'initial', '2026-11-19T00:00:00.000000Z')")?;
-    let mut base = Vec::new();
-    let second = |second: i64| Time::from_timestamp(1_700_000_000 + second, 0).unwrap_or_default();
-    for number in 0..3_i64 {
-        let at = second(number);
-        let key = key(u32::try_from(number)?);
-        let [agent, channel, account, kind, peer] = key.parts();
-        let text = sessiondb_core::time::to_text(at);
-        conn.execute(
-            "INSERT INTO sessions (agent_id, channel, account_id, peer_kind, peer_id, created_at, updated_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
-            (agent, channel, account, kind, peer, text),
-        )?;
-        base.push(vec![Commit::new(key.clone()).at(at).write(Write::open())]);
-        for seq in 1..=40 {
-            let at = second(100 * number + seq);
-            let message = NewMessage::new("user", format!("{seq} {}", "m".repeat(200)).as_str());
-            conn.execute(
-                "INSERT INTO messages (session_id, role, content, created_at) VALUES (?1, 'user', ?2, ?3)",
-                (number + 1, message.content.get(), sessiondb_core::time::to_text(at)),
-            )?;
-            let message = NewMessage { created_at: Some(at), ..message };
-            base.push(vec![Commit::new(key.clone()).at(at).write(Write::Append(vec![message]))]);
-        }
-    }
-    conn.close().map_err(|(_, error)| error)?;
-    Ok(base)
 }

@@ -8,9 +8,8 @@ use pollster::block_on;
 use rusqlite::{Connection, OpenFlags};
 use sessiondb_core::{Commit, Message, NewMessage, Receipt, SessionKey, Store, Write, time};
 use sessiondb_faults::{
-    Answers, Calls, Disk, Event, History, NAME, Operation, Plan, Recording, Span, Start, Wrong, feed,
-    power::{Bench, Tally},
-    record,
+    Answers, Calls, Disk, Event, History, NAME, Operation, Plan, Recording, Span, Start, Tally, Wrong, feed,
+    power::Bench, record,
 };
 use sessiondb_sqlite::{Durability, Options, SqliteBackend};
 
@@ -89,21 +88,28 @@ fn a_checkpoint_that_does_not_sync_the_database_is_found_out() {
 
 #[test]
 fn a_store_that_appends_and_counts_in_two_transactions_is_found_out() {
-    let control = Bench::new(0).unwrap().cut(&appends(Transactions::One), 7, CUTS).unwrap();
+    let cut = |halves| Bench::new(0).unwrap().cut(&pairs(halves), 7, CUTS).unwrap();
+    let control = cut(Halves::Together);
     assert!(control.findings.is_empty(), "{:?}", control.findings);
-    let tally = Bench::new(0).unwrap().cut(&appends(Transactions::Two), 7, CUTS).unwrap();
-    found_out("append and count apart", &tally, &[Wrong::Differs]);
+    found_out("append and count apart", &cut(Halves::AppendAndCount), &[Wrong::Differs]);
 }
 
-/// In how many transactions a message is appended and counted.
+#[test]
+fn a_store_that_commits_a_call_in_two_transactions_is_found_out() {
+    let tally = Bench::new(0).unwrap().cut(&pairs(Halves::Commits), 7, CUTS).unwrap();
+    found_out("the commits of a call apart", &tally, &[Wrong::Torn]);
+}
+
+/// Where a call of two appends is divided into two transactions.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Transactions {
-    One,
-    Two,
+enum Halves {
+    Together,
+    AppendAndCount,
+    Commits,
 }
 
-/// The life of a store that some SQL of ours appends to.
-fn appends(transactions: Transactions) -> Recording {
+/// The life of a store that some SQL of ours appends to, two messages a call.
+fn pairs(halves: Halves) -> Recording {
     let (dir, disk) = (tempfile::tempdir().unwrap(), Arc::new(Disk::new().unwrap()));
     let path = dir.path().join(NAME);
     let key = SessionKey::new("main", "cli", "", "dm", "ann");
@@ -115,16 +121,31 @@ fn appends(transactions: Transactions) -> Recording {
     block_on(store.close()).unwrap();
     let conn = connect(&path, &disk);
     let mut spans = Vec::new();
-    for seq in 1..=40 {
-        let new = NewMessage::new("user", format!("message {seq}").as_str());
-        let mut commits = vec![Commit::new(key.clone()).write(Write::Append(vec![new.clone()]))];
+    for call in 0..30 {
+        let seqs = [2 * call + 1, 2 * call + 2];
+        let commit = |seq: u64| {
+            let new = NewMessage::new("user", format!("message {seq}").as_str());
+            Commit::new(key.clone()).write(Write::Append(vec![new]))
+        };
+        let mut commits = seqs.map(commit).to_vec();
         let begun = disk.recorded();
         let number = calls.send(&mut commits);
-        append(&conn, seq, &new, &commits[0], transactions);
+        conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+        for (commit, seq) in commits.iter().zip(seqs) {
+            insert(&conn, commit, seq);
+            if halves == Halves::AppendAndCount {
+                conn.execute_batch("COMMIT; BEGIN IMMEDIATE").unwrap();
+            }
+            count(&conn, commit, seq);
+            if halves == Halves::Commits && seq == seqs[0] {
+                conn.execute_batch("COMMIT; BEGIN IMMEDIATE").unwrap();
+            }
+        }
+        conn.execute_batch("COMMIT").unwrap();
         let receipt =
-            Receipt { key: key.clone(), revision: 0, seqs: vec![seq], changed: true, replayed: false };
+            |seq| Receipt { key: key.clone(), revision: 0, seqs: vec![seq], changed: true, replayed: false };
         spans.push(Span { operation: Operation::Append, begun, ended: disk.recorded() });
-        calls.answered(number, &Ok(vec![receipt]));
+        calls.answered(number, &Ok(seqs.map(receipt).to_vec()));
     }
     conn.close().unwrap();
     let log = disk.take();
@@ -140,8 +161,9 @@ fn connect(path: &Path, disk: &Disk) -> Connection {
     conn
 }
 
-fn append(conn: &Connection, seq: u64, new: &NewMessage, commit: &Commit, transactions: Transactions) {
-    let at = commit.at.unwrap();
+fn insert(conn: &Connection, commit: &Commit, seq: u64) {
+    let [Write::Append(messages)] = &commit.writes[..] else { panic!("{commit:?}") };
+    let (new, at) = (&messages[0], commit.at.unwrap());
     let message = Message {
         id: 0,
         seq,
@@ -155,16 +177,15 @@ fn append(conn: &Connection, seq: u64, new: &NewMessage, commit: &Commit, transa
         token_count: None,
         attributes: None,
     };
-    let (at, seq) = (time::to_text(at), seq.cast_signed());
-    conn.execute_batch("BEGIN IMMEDIATE").unwrap();
     conn.execute(
         "INSERT INTO messages (session_id, role, content, created_at, seq, checksum) VALUES (1, 'user', ?1, ?2, ?3, ?4)",
-        (new.content.get(), &at, seq, message.checksum()),
+        (new.content.get(), time::to_text(at), seq.cast_signed(), message.checksum()),
     )
     .unwrap();
-    if transactions == Transactions::Two {
-        conn.execute_batch("COMMIT; BEGIN IMMEDIATE").unwrap();
-    }
+}
+
+fn count(conn: &Connection, commit: &Commit, seq: u64) {
+    let (at, seq) = (time::to_text(commit.at.unwrap()), seq.cast_signed());
     conn.execute(
         "UPDATE sessions SET next_seq = ?1 + 1, log_count = ?1, message_count = ?1, updated_at = ?2 WHERE id = 1",
         (seq, &at),
@@ -175,5 +196,4 @@ fn append(conn: &Connection, seq: u64, new: &NewMessage, commit: &Commit, transa
         (&at, seq.to_string()),
     )
     .unwrap();
-    conn.execute_batch("COMMIT").unwrap();
 }
