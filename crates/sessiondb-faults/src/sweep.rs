@@ -366,23 +366,37 @@ impl Bench {
         }
         let rows = feed.len();
         let history = block_on(History::new(Vec::new(), calls, feed, None))?;
-        let bounds = Bounds { least: rows, most: rows };
-        let mut medium = Medium::new([(NAME.into(), Vec::new())]);
-        life.log.iter().for_each(|event| medium.play(event));
         let mut cuts = 0;
         let mut rng = Rng::with_seed(life.case.fault.nth);
-        for damage in [Damage::Nothing, Damage::Subset, Damage::Torn, Damage::Garbage] {
+        for (events, damage) in moments(&life.log) {
+            let mut medium = Medium::new([(NAME.into(), Vec::new())]);
+            life.log[..events].iter().for_each(|event| medium.play(event));
             let place = tempfile::tempdir_in(self.place.path())?;
             medium.cut(damage, &mut rng, place.path())?;
+            let bounds = Bounds { most: rows, ..history.bounds(&life.log, events, 0) };
             if let Err(finding) = judge(&place.path().join(NAME), self.judges.vfs(), &history, bounds) {
-                bail!("after a power cut, {damage:?}: {finding}\n{:?}", life.log);
+                bail!("power cut after {events} events, {damage:?}: {finding}\n{:?}", &life.log[..events]);
             }
             cuts += 1;
         }
+        let bounds = Bounds { least: rows, most: rows };
         judge(&life.path, self.judges.vfs(), &history, bounds)
             .map_err(|finding| anyhow::anyhow!("{finding}"))?;
         Ok(cuts)
     }
+}
+
+/// When the power goes: at the end, and when calls were acknowledged after a sync had failed, while the log that it was of is
+/// still there.
+fn moments(log: &[Event]) -> Vec<(usize, Damage)> {
+    let mut moments = vec![(log.len(), Damage::Nothing), (log.len(), Damage::Torn)];
+    if let Some(failed) = log.iter().position(|event| matches!(event, Event::SyncFailed { .. })) {
+        let acknowledged = (failed..log.len()).filter(|at| matches!(log[*at], Event::Acknowledged(_)));
+        for at in acknowledged.take(4) {
+            moments.extend([Damage::Nothing, Damage::Subset, Damage::Garbage].map(|damage| (at + 1, damage)));
+        }
+    }
+    moments
 }
 
 /// Whether this call is the first one sent again.
@@ -573,15 +587,16 @@ impl Life<'_> {
 
     /// Opens the store. If the disk fails just then, it says so, and can be opened when the disk is well.
     fn open(&mut self) -> Result<()> {
-        let open = || SqliteBackend::open(Options::new(&self.path).vfs(self.disk.vfs()));
-        let backend = match open() {
+        let options = Options::new(&self.path).vfs(self.disk.vfs());
+        let backend = match SqliteBackend::open(options.clone()) {
             Ok(backend) => backend,
             Err(error) => {
                 ensure!(self.disk.struck() > 0, "opened without a fault: {error}");
                 ensure!(matches!(error, Error::CannotOpen { .. }), "opening is answered {error:?}");
                 self.seen.insert(Seen::CannotOpen);
                 self.disk.heal();
-                open().context("opened again")?
+                self.see_what_is_written_again()?;
+                SqliteBackend::open(options).context("opened again")?
             }
         };
         let store = Store::new(self.calls.note(Arc::new(backend)));
@@ -627,7 +642,13 @@ impl Life<'_> {
     fn disk_is_well(&mut self) -> Result<()> {
         self.disk.heal();
         let another = self.commit("ann", vec![Write::Append(text("the disk is well"))]);
-        match block_on(self.store()?.commit(vec![another])) {
+        let mut answer = block_on(self.store()?.commit(vec![another.clone()]));
+        // A log that could only be opened for reading is met by the first who writes, and opened again like any other.
+        if matches!(answer, Err(Error::Storage(_))) && self.case.fault.kind == FaultKind::Erofs {
+            self.seen.insert(Seen::Storage);
+            answer = block_on(self.store()?.commit(vec![another]));
+        }
+        match answer {
             Ok(_) => {}
             Err(error @ Error::Stopped(_)) => {
                 let Fault { op, kind, .. } = self.case.fault;

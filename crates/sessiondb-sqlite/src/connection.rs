@@ -7,7 +7,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, MAIN_DB, OpenFlags, config::DbConfig, ffi};
+use rusqlite::{Connection, MAIN_DB, OpenFlags, config::DbConfig, ffi, wal::CheckpointMode};
 use sessiondb_core::{Error, Result};
 
 use crate::{
@@ -71,8 +71,13 @@ pub(crate) fn open(options: &Options, role: Role) -> Result<(Place, SideLock, Co
     if conn.is_readonly(MAIN_DB).map_err(|e| cannot(describe(&e)))? {
         return Err(cannot("the file is read-only for this user; a store must be writable".into()));
     }
-    prepare(&conn).map_err(|failure| relocate(failure, &cannot))?;
-    sql_view::make(&conn, options.sql_views).map_err(|failure| relocate(failure, &cannot))?;
+    if let Err(failure) = prepare(&conn).and_then(|()| sql_view::make(&conn, options.sql_views)) {
+        // What was begun may be in the log, and not have been synced.
+        if let Err(error) = lock.mark() {
+            tracing::error!(%error, "whoever opens the store next cannot be told that making it failed");
+        }
+        return Err(relocate(failure, &cannot));
+    }
     configure(&conn, options, role).map_err(|failure| relocate(failure, &cannot))?;
     drop(turn);
     let place = Place::of(path).map_err(|e| cannot(e.to_string()))?;
@@ -237,6 +242,12 @@ fn prepare(conn: &Connection) -> Result<(), Failure> {
             "the file system does not allow a write-ahead log (mode '{mode}')"
         ))
         .into());
+    }
+    // The switch is committed only after it was answered, and what went wrong then is told nobody: the file would go on with a
+    // rollback journal, which a power cut can bring back. A file without a log has less than no frames in it.
+    let (frames, _) = conn.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::NOOP)?;
+    if frames < 0 {
+        return Err(Error::Storage("the file could not be switched to a write-ahead log".into()).into());
     }
     migrate::run(conn)
 }

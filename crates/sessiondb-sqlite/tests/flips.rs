@@ -1,6 +1,7 @@
 //! A disk that turns a bit of the database file: what was said is never served changed without `check` seeing it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
+#![allow(clippy::print_stdout, reason = "the seed, and what was seen")]
 
 use std::{env, fs, path::Path, sync::Arc};
 

@@ -1,4 +1,5 @@
 //! Real logs of SQLite's, damaged as disks damage them and torn as power cuts tear them.
+#![allow(clippy::print_stdout, reason = "the seed, and what was seen")]
 
 use std::{fs, path::PathBuf};
 
