@@ -45,17 +45,18 @@ pub(crate) fn open(options: &Options, role: Role) -> Result<(Place, SideLock, Co
     let mut ready = false;
     if fs::metadata(&path).is_ok_and(|meta| meta.len() > 0) {
         // Through a connection that cannot write, so that a file which is not ours stays as it is to the last byte.
-        let probe =
-            connect(&path, options, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|e| cannot(describe(&e)))?;
-        ready = match migrate::ours(&probe) {
-            // Whoever made the store was killed before it had its log, and the next who can write takes back what was
-            // begun. What else is found like this may be somebody's, and is left to them.
-            Err(Failure::Sqlite(error)) if is_half_written(&error) && SideLock::is_beside(&path) => false,
-            kind => {
-                kind.map_err(|failure| relocate(failure, &cannot))? == Kind::Store(migrate::SCHEMA_VERSION)
-                    && sql_view::are_there(&probe, options.sql_views).map_err(|e| cannot(describe(&e)))?
-            }
-        };
+        let probe = |access| connect(&path, options, access).map_err(|e| cannot(describe(&e)));
+        let mut conn = probe(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let mut kind = migrate::ours(&conn);
+        if kind.as_ref().is_err_and(is_half_written) {
+            // Of a store, that is one whose making was cut off, before it had its log. Whoever reads the file must first take
+            // back what was begun, as every program with SQLite does, and only a connection that can write does it.
+            conn = probe(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            kind = migrate::ours(&conn);
+        }
+        let kind = kind.map_err(|failure| relocate(failure, &cannot))?;
+        ready = kind == Kind::Store(migrate::SCHEMA_VERSION)
+            && sql_view::are_there(&conn, options.sql_views).map_err(|e| cannot(describe(&e)))?;
     }
     let lock = SideLock::open(&path).map_err(|e| {
         cannot(format!("the file beside it that queues writers, '{}-lock': {e}", path.display()))
@@ -306,7 +307,8 @@ fn configure(conn: &Connection, options: &Options, role: Role) -> Result<(), Fai
 }
 
 /// Whether a transaction was broken off that was written over the database itself, with a rollback journal beside it.
-fn is_half_written(error: &rusqlite::Error) -> bool {
+fn is_half_written(failure: &Failure) -> bool {
+    let Failure::Sqlite(error) = failure else { return false };
     error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_READONLY_ROLLBACK)
 }
 

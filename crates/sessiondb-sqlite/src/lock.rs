@@ -38,11 +38,6 @@ impl SideLock {
         Ok(SideLock { file: open(&path)?, path })
     }
 
-    /// Whether the file is there: somebody has found the database to be ours, or empty, before.
-    pub(crate) fn is_beside(database: &Path) -> bool {
-        beside(database).exists()
-    }
-
     /// Leaves word, for whoever opens the store next, that the disk failed: what the write-ahead log says may be in the
     /// system's memory only. The word need not reach the disk, since a power cut takes that memory too, and it is a length
     /// without content, for which a full disk has room.
