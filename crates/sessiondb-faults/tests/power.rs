@@ -20,11 +20,19 @@ const COVERED: u64 = 3;
 fn what_was_acknowledged_survives_power_cuts() {
     let seed =
         env::var("SESSIONDB_FAULTS_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
-    let tally = power::run(seed, CUTS, 2, Plan::new).unwrap();
-    println!("SESSIONDB_FAULTS_SEED={seed}\n{tally}");
-    let stories: Vec<&str> = tally.findings.iter().take(5).map(|(_, story)| story.as_str()).collect();
-    assert!(stories.is_empty(), "with SESSIONDB_FAULTS_SEED={seed}:\n{}", stories.join("\n\n"));
-    assert_eq!(tally.gaps(COVERED), [], "hardly ever in flight, with SESSIONDB_FAULTS_SEED={seed}");
+    let mut gaps = Vec::new();
+    // What is hardly ever in flight may be so by chance, but not in three runs.
+    for seed in [seed, seed.wrapping_add(1), seed.wrapping_add(2)] {
+        let tally = power::run(seed, CUTS, 2, Plan::new).unwrap();
+        println!("SESSIONDB_FAULTS_SEED={seed}\n{tally}");
+        let stories: Vec<&str> = tally.findings.iter().take(5).map(|(_, story)| story.as_str()).collect();
+        assert!(stories.is_empty(), "with SESSIONDB_FAULTS_SEED={seed}:\n{}", stories.join("\n\n"));
+        gaps = tally.gaps(COVERED);
+        if gaps.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(gaps, [], "hardly ever in flight, from SESSIONDB_FAULTS_SEED={seed} on");
 }
 
 /// A file is made with a rollback journal, before it has a log. When the power went just then, the journal stayed, and the

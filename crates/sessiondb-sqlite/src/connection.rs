@@ -126,7 +126,14 @@ fn make_file(path: &Path) -> io::Result<PathBuf> {
     };
     make_directory(directory)?;
     let path = directory.canonicalize()?.join(name);
+    let log = format!("{}-wal", path.display());
+    let orphaned = fs::metadata(&log).is_ok_and(|meta| meta.len() > 0);
     match path.canonicalize() {
+        // SQLite would take the log for a leftover, and delete it.
+        Ok(real) if orphaned && fs::metadata(&real)?.len() == 0 => {
+            let message = format!("it is empty, but its log, {log}, is not: bring the database back to it");
+            return Err(io::Error::other(message));
+        }
         Ok(real) if real.is_dir() => return Err(io::Error::other("it is a directory")),
         // A symbolic link is followed here, so that the files beside the database have one name. A hard link cannot be:
         // each name would have a log of its own, and what is written through one is lost to the other.
@@ -137,8 +144,7 @@ fn make_file(path: &Path) -> io::Result<PathBuf> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let log = format!("{}-wal", path.display());
-    if fs::metadata(&log).is_ok_and(|meta| meta.len() > 0) {
+    if orphaned {
         let message = format!("there is no database here, but its log, {log}: move the database back to it");
         return Err(io::Error::other(message));
     }

@@ -70,7 +70,7 @@ pub(crate) fn before_opening(path: &Path, options: &Options) -> Result<()> {
     let unreadable = |e: io::Error| cannot(format!("its log, {}, cannot be read: {e}", log.display()));
     let suspect = wal::examine(&log).map_err(unreadable)?.is_some();
     if !suspect && !SideLock::is_marked(path) {
-        return Ok(());
+        return sync(path, &log);
     }
     let lock = SideLock::open(path).map_err(|e| cannot(format!("its side lock: {e}")))?;
     let _turn = lock.acquire().map_err(|e| cannot(e.to_string()))?;
@@ -97,7 +97,22 @@ pub(crate) fn before_opening(path: &Path, options: &Options) -> Result<()> {
         write_again(path, options)?;
         lock.clear_mark().map_err(|e| cannot(format!("its side lock: {e}")))?;
     }
-    Ok(())
+    sync(path, &log)
+}
+
+/// A process that was killed before its sync leaves a transaction in the system's memory, which the next process finds in
+/// the log. It must be on the disk before anything is answered from it: a commit that comes again with its id is answered
+/// without a sync of its own.
+fn sync(path: &Path, log: &Path) -> Result<()> {
+    if fs::metadata(log).map_or(0, |meta| meta.len()) == 0 {
+        return Ok(());
+    }
+    File::open(log).and_then(|log| log.sync_all()).map_err(|error| {
+        if let Err(error) = SideLock::open(path).and_then(|lock| lock.mark()) {
+            tracing::error!(%error, "whoever opens the store next cannot be told that the disk failed");
+        }
+        cannot_open(path, format!("its log cannot be synced: {error}"))
+    })
 }
 
 impl fmt::Display for Damage {

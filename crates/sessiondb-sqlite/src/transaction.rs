@@ -176,6 +176,9 @@ impl Writer for WriteConnection {
     /// Passive: it takes what no reader needs and waits for nobody; when all is copied, the next write begins the log
     /// anew. It has its own turn after the callers have their answers, since an error here takes nothing back.
     fn checkpoint_if_due(&mut self) {
+        if self.stopped.is_some() {
+            return;
+        }
         if self.checkpoint_is_due() {
             self.checkpoint();
         } else {

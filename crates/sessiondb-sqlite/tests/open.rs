@@ -223,6 +223,18 @@ fn no_store_is_made_beside_a_log_that_lost_its_database() {
     assert!(!path.exists());
 }
 
+/// What is left when a restore failed, or somebody emptied the file: SQLite would delete the log.
+#[test]
+fn an_emptied_database_does_not_take_its_log_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, log) = (dir.path().join("s.db"), dir.path().join("s.db-wal"));
+    fs::write(&path, "").unwrap();
+    fs::write(&log, "frames").unwrap();
+    let error = open(&path).err().unwrap().to_string();
+    assert!(error.contains("it is empty, but its log"), "{error}");
+    assert_eq!(fs::read_to_string(&log).unwrap(), "frames");
+}
+
 /// Whoever writes may take his time, or be stopped in the middle: reading does not wait for him, and neither does
 /// opening a store that is ready.
 #[test]
