@@ -12,10 +12,10 @@
 //! `append` begins with message FIRST. With `one` an append is one transaction; with `two` the insert and the update
 //! commit by themselves, as seed 003 adds a message. Callers, sessions and messages are the very code of `sessiondb-bench`.
 
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the rest of the file is for the candidates that live in the benchmark itself")]
 #[path = "../../../../crates/sessiondb-bench/src/engine/callers.rs"]
 mod callers;
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the rest of the file is for the candidates that live in the benchmark itself")]
 #[path = "../../../../crates/sessiondb-bench/src/engine/load.rs"]
 mod load;
 
@@ -44,7 +44,7 @@ type Outcome<T> = Result<T, Failure>;
 
 /// A message, as it is read.
 #[derive(FromRow)]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "what is read is read whole, as a caller would have it")]
 struct Message {
     id: i64,
     role: String,
@@ -55,7 +55,7 @@ struct Message {
 
 /// A session, as it is read.
 #[derive(FromRow)]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "what is read is read whole, as a caller would have it")]
 struct Session {
     id: i64,
     agent_id: String,
