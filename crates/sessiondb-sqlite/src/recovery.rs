@@ -34,8 +34,10 @@ pub struct Recovery {
     pub mended: u64,
     /// Transactions that were in the log and are in the store.
     pub kept: u64,
-    /// Transactions behind damage that could not be put right, as far as the checksums prove them. They are in the copy
-    /// alone.
+    /// Transactions behind damage that could not be put right, as far as the checksums prove them. They are in the copy,
+    /// and, as far as they were copied before the damage, in the database, perhaps in part: [`check`] tells.
+    ///
+    /// [`check`]: sessiondb_core::Store::check
     pub left_out: u64,
     /// Pages of the log that were left out with them.
     pub pages_left_out: u64,

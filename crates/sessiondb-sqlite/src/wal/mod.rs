@@ -13,7 +13,8 @@
 //! - The log's header is written and synced before its first frame. When the log is begun anew it is overwritten, so a
 //!   header that does not check is damage only if it was provably that of the frames behind it.
 //!
-//! What cannot be told: damage in the last transaction looks as a torn one does, and is taken for it.
+//! What cannot be told: damage in the last transaction looks as a torn one does, and is taken for it. More than one turned bit
+//! in the log's header, or in the frame that ends the last transaction but one, is not told either, nor a log cut short.
 
 mod format;
 mod mend;
