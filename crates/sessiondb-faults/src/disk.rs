@@ -58,6 +58,13 @@ pub enum Event {
         /// Whether it is on the medium that it is gone.
         dir_synced: bool,
     },
+    /// Another file, whose bytes are on the medium, was given this one's name.
+    Replace {
+        /// Which file.
+        file: FileName,
+        /// The bytes of the other one.
+        bytes: Arc<[u8]>,
+    },
     /// The workload was given the answer to its call of this number.
     Acknowledged(u64),
     /// The workload says what it does next.
@@ -79,6 +86,7 @@ impl fmt::Debug for Event {
             Event::Delete { file, dir_synced } => {
                 write!(f, "Delete {file}{}", if *dir_synced { " (synced)" } else { "" })
             }
+            Event::Replace { file, bytes } => write!(f, "Replace {file} {}", bytes.len()),
             Event::Acknowledged(call) => write!(f, "Acknowledged {call}"),
             Event::Mark(text) => write!(f, "Mark {text}"),
         }
@@ -119,6 +127,8 @@ pub(crate) struct State {
     counts: [u64; Op::ALL.len()],
     /// The fault, and how often its operation was done since it was set.
     fault: Option<(Fault, u64)>,
+    /// The file of which every sync fails.
+    unsyncable: Option<&'static str>,
     struck: u64,
 }
 
@@ -159,6 +169,13 @@ impl Disk {
         self.shared.0.lock().note(|| Event::Acknowledged(number));
     }
 
+    /// Something else than SQLite has put a file with these bytes, which is on the medium, in this one's place.
+    pub fn written_again(&self, file: &str, bytes: Vec<u8>) {
+        let mut state = self.shared.0.lock();
+        state.note(|| Event::Replace { file: file.into(), bytes: bytes.into() });
+        state.note(|| Event::SyncDirectory);
+    }
+
     /// The workload says what it does next.
     pub fn mark(&self, text: impl Into<String>) {
         self.shared.0.lock().note(|| Event::Mark(text.into()));
@@ -170,9 +187,16 @@ impl Disk {
         (state.fault, state.struck) = (Some((fault, 0)), 0);
     }
 
-    /// Takes the fault away.
+    /// From now on every sync of this file fails, whoever makes it.
+    pub fn fail_syncs_of(&self, file: &'static str) {
+        let mut state = self.shared.0.lock();
+        (state.unsyncable, state.struck) = (Some(file), 0);
+    }
+
+    /// Takes the faults away.
     pub fn heal(&self) {
-        self.shared.0.lock().fault = None;
+        let mut state = self.shared.0.lock();
+        (state.fault, state.unsyncable) = (None, None);
     }
 
     /// How often the fault that was last set struck.
@@ -213,5 +237,15 @@ impl State {
         };
         self.struck += u64::from(strikes);
         strikes.then_some(fault.kind)
+    }
+
+    /// As [`count`](State::count), for a sync of this file.
+    pub(crate) fn count_sync(&mut self, file: Option<&str>) -> Option<FaultKind> {
+        let fault = self.count(Op::Sync);
+        if self.unsyncable.is_none() || self.unsyncable != file {
+            return fault;
+        }
+        self.struck += 1;
+        Some(FaultKind::Eio)
     }
 }

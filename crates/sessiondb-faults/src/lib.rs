@@ -25,6 +25,7 @@ mod medium;
 mod observe;
 mod operation;
 pub mod power;
+mod rewritten;
 mod span;
 pub mod sweep;
 mod tally;

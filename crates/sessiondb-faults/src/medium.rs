@@ -11,7 +11,7 @@
 //! - Cuts and extensions of a file are changes like writes: without a sync they may have happened or not. A file may have
 //!   grown before what was written there arrived; it reads as zeros then.
 //! - Which files there are is on the medium when the directory was synced. Until then a file that was made may be missing,
-//!   and one that was deleted may be there as it was. SQLite syncs the directory with the first sync of a new log or
+//!   and one that was deleted may be there as it was; one that was renamed over another is there, or the other. SQLite syncs the directory with the first sync of a new log or
 //!   journal ([`Event::SyncDirectory`]). The database file itself is made and synced with its directory by the engine,
 //!   before SQLite opens it: it is among the files to start with.
 //! - After a sync that failed, what was written before it may be missing for ever, also after later syncs, since the page
@@ -76,6 +76,8 @@ pub struct Medium {
 struct File {
     /// Its bytes on the medium; `None` for one whose bytes at the start lie elsewhere.
     base: Option<Vec<u8>>,
+    /// Whether it was renamed to the place of another, so that the name leads to one of the two at any moment.
+    in_place: bool,
     /// Changes of `base` that are not in it: those that are in doubt for ever, and what followed them.
     settled: Vec<(Change, Certainty)>,
     /// What came since the last sync.
@@ -140,6 +142,10 @@ impl Medium {
                     self.synced_names = self.names.clone();
                 }
             }
+            Event::Replace { file, bytes } => {
+                self.names.insert(Arc::clone(file), self.files.len());
+                self.files.push(File { base: Some(bytes.to_vec()), in_place: true, ..File::default() });
+            }
             Event::Acknowledged(_) | Event::Mark(_) => {}
         }
     }
@@ -182,7 +188,8 @@ impl Medium {
                 _ => cached,
             };
             // The name of a file that was deleted and made anew may also lead nowhere.
-            let both = synced.is_some() && cached.is_some() && synced != cached;
+            let apart = cached.is_some_and(|file| !self.files[*file].in_place);
+            let both = synced.is_some() && apart && synced != cached;
             let gone = both && !matches!(damage, Damage::Nothing | Damage::Everything) && rng.u8(..3) == 0;
             if let Some(file) = file.filter(|_| !gone) {
                 image.insert(Arc::clone(name), self.files[*file].image(damage, rng));

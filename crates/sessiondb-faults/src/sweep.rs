@@ -3,8 +3,7 @@
 //!
 //! After a run the store is opened on a disk that works, what was answered with an error is sent again with the same commit
 //! ids, and each call must be there exactly once, whole, also in what a power cut would leave then, with the writes in doubt
-//! that a failed sync left. The store writes such a log again with the operating system and not through the VFS; that it did is
-//! seen by the file's time, and only then told to the [`Medium`].
+//! that a failed sync left.
 
 mod life;
 

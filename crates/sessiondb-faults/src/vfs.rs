@@ -350,7 +350,7 @@ unsafe extern "C" fn sync(this: *mut sqlite3_file, _flags: c_int) -> c_int {
     let ours = unsafe { file(this) };
     // SAFETY: set by `open` from the VFS's own, which is never freed.
     let mut state = unsafe { &*ours.app }.shared.lock();
-    let fault = state.count(Op::Sync);
+    let fault = state.count_sync(ours.name.as_deref());
     if let Some(name) = &ours.name {
         let file = Arc::clone(name);
         match fault {

@@ -22,6 +22,7 @@ use crate::{
     fault::{Fault, FaultKind, Lasting, Op},
     history::{History, feed},
     operation::Operation,
+    rewritten,
     span::{Span, spans_of},
     version_1,
 };
@@ -265,6 +266,7 @@ impl Life<'_> {
         // It may say that it could not sync.
         let _ = store.close().await;
         drop(store);
+        rewritten::before_opening(&self.path, self.disk)?;
         let store = self.open(Operation::Reopen)?;
         self.spans.push(Span { operation: Operation::FailedSync, begun, ended: self.disk.recorded() });
         Ok(store)

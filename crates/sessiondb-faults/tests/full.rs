@@ -5,8 +5,9 @@ use std::{env, fmt, fs, os::unix::fs::MetadataExt, path::Path, process::Command,
 
 use parking_lot::Mutex;
 use pollster::block_on;
+use rusqlite::{Connection, OpenFlags};
 use sessiondb_core::{Error, NewMessage, Receipt, SessionKey, Store, Window};
-use sessiondb_faults::{Disk, Event, Fault, FaultKind, Lasting, NAME, Op};
+use sessiondb_faults::{Damage, Disk, Event, Fault, FaultKind, Lasting, Medium, NAME, Op};
 use tracing::{
     Level, Metadata, Subscriber,
     field::{Field, Visit},
@@ -76,7 +77,8 @@ fn a_checkpoint_without_room_is_told_and_tried_again_by_itself() {
     disk.heal();
     append(&store, 10).unwrap();
     disk.record();
-    for _ in 0..12 {
+    // More than the 32 MiB at which the log is copied at the latest.
+    for _ in 0..72 {
         append(&store, 500_000).unwrap();
     }
     block_on(store.close()).unwrap();
@@ -106,6 +108,78 @@ fn a_checkpoint_that_cannot_be_synced_is_told_and_stops_writes() {
     let store = open(dir.path(), &disk);
     append(&store, 10).unwrap();
     assert_eq!(messages(&store), 2);
+}
+
+/// The thread that copies the log beside the writer meets the error, and nobody waits for it.
+#[test]
+fn a_checkpoint_beside_the_writer_that_cannot_be_synced_stops_writes() {
+    let (dir, disk) = (tempfile::tempdir().unwrap(), Disk::new().unwrap());
+    let store = open(dir.path(), &disk);
+    disk.fail_syncs_of(NAME);
+    let mut acknowledged = 0;
+    // At the latest with 32 MiB in the log the writer itself copies it, and meets the error.
+    let error = loop {
+        match append(&store, 500_000) {
+            Ok(_) => acknowledged += 1,
+            Err(error) => break error,
+        }
+        assert!(acknowledged < 80, "{acknowledged} appends after a database that cannot be synced");
+    };
+    assert!(matches!(error, Error::Stopped(_)), "{error:?}");
+    assert!(acknowledged >= 32, "{acknowledged}");
+    disk.heal();
+    assert!(matches!(append(&store, 10), Err(Error::Stopped(_))));
+    assert_eq!(messages(&store), acknowledged);
+    block_on(store.close()).unwrap();
+    let store = open(dir.path(), &disk);
+    append(&store, 10).unwrap();
+    assert_eq!(messages(&store), acknowledged + 1);
+}
+
+/// While somebody reads, a checkpoint copies what the reader does not need, does not sync it, and SQLite goes on from there
+/// the next time. Then a sync failed, which may have been that of all of this. The store stopped; but when it was closed,
+/// what was left was copied, its sync was a good one, and the log was deleted, with the only sound copy of what came first.
+#[test]
+fn what_was_copied_before_a_sync_failed_is_copied_again() {
+    let (dir, disk) = (tempfile::tempdir().unwrap(), Disk::new().unwrap());
+    disk.record();
+    let store = open(dir.path(), &disk);
+    append(&store, 10_000).unwrap();
+    let path = dir.path().join(NAME);
+    let reader =
+        Connection::open_with_flags_and_vfs(&path, OpenFlags::SQLITE_OPEN_READ_ONLY, disk.vfs()).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM messages").unwrap();
+    append(&store, 10_000).unwrap();
+    block_on(store.optimize()).unwrap();
+    drop(reader);
+    append(&store, 10_000).unwrap();
+    disk.fail_syncs_of(NAME);
+    block_on(store.optimize()).unwrap();
+    assert!(disk.struck() > 0);
+    disk.heal();
+    assert!(matches!(append(&store, 10), Err(Error::Stopped(_))));
+    block_on(store.close()).unwrap();
+
+    let mut log = disk.take();
+    let power_cut = |log: &[Event]| {
+        let mut medium = Medium::new([(NAME.into(), Vec::new())]);
+        log.iter().for_each(|event| medium.play(event));
+        // In some of them the log is there that was deleted last.
+        for seed in 0..20 {
+            let place = tempfile::tempdir().unwrap();
+            medium.cut(Damage::Subset, &mut fastrand::Rng::with_seed(seed), place.path()).unwrap();
+            let store = block_on(sessiondb::open(&place.path().join(NAME).display().to_string())).unwrap();
+            assert_eq!(messages(&store), 3);
+            assert!(block_on(store.check()).unwrap().is_clean());
+        }
+    };
+    power_cut(&log);
+    // Opened again, on a disk that works, and closed, which deletes the log.
+    disk.record();
+    block_on(open(dir.path(), &disk).close()).unwrap();
+    assert!(!dir.path().join(format!("{NAME}-wal")).exists());
+    log.extend(disk.take());
+    power_cut(&log);
 }
 
 /// A file system of a few megabytes, in a mount namespace of its own, in which this test runs again.

@@ -31,6 +31,7 @@ static OPENING: Mutex<()> = Mutex::new(());
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     Writer,
+    /// It also copies the log into the database, which is no change of what is in it.
     Reader,
     /// Handed out to a caller who speaks SQL.
     Guest,
@@ -74,9 +75,7 @@ pub(crate) fn open(options: &Options, role: Role) -> Result<(Place, SideLock, Co
     }
     if let Err(failure) = prepare(&conn).and_then(|()| sql_view::make(&conn, options.sql_views)) {
         // What was begun may be in the log, and not have been synced.
-        if let Err(error) = lock.mark() {
-            tracing::error!(%error, "whoever opens the store next cannot be told that making it failed");
-        }
+        lock.mark();
         return Err(relocate(failure, &cannot));
     }
     configure(&conn, options, role).map_err(|failure| relocate(failure, &cannot))?;
@@ -274,6 +273,8 @@ fn configure(conn: &Connection, options: &Options, role: Role) -> Result<(), Fai
     // The schema's triggers are for rows by hand. With them SQLite makes every insert of a message take a copy of each page
     // that it changes, to be able to take back the statement alone; the engine keeps the counts by itself.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, role != Role::Writer)?;
+    // The connection that closes last copies the log, and that may not be done by one that does not know what went wrong.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, role == Role::Reader)?;
     conn.set_prepared_statement_cache_capacity(64);
     let cache_kib = if role == Role::Reader { READER_CACHE_KIB } else { WRITER_CACHE_KIB };
     let wanted = [

@@ -26,6 +26,7 @@
 
 mod apply;
 mod check;
+mod checkpoint;
 mod connection;
 mod error;
 mod fork;
@@ -87,8 +88,12 @@ impl SqliteBackend {
     /// schema, no right to write, … Nothing was changed then.
     pub fn open(options: Options) -> Result<SqliteBackend> {
         let (place, lock, conn) = connection::open(&options, Role::Writer)?;
-        let queue = Queue::start(WriteConnection::new(place.clone(), conn, lock)?)?;
-        let readers = Readers::new(Box::new(move || connection::reopen(&place, &options, Role::Reader)));
+        let reader = {
+            let place = place.clone();
+            move || connection::reopen(&place, &options, Role::Reader)
+        };
+        let queue = Queue::start(WriteConnection::new(place, conn, lock, Box::new(reader.clone()))?)?;
+        let readers = Readers::new(Box::new(reader));
         Ok(SqliteBackend { engine: Arc::new(Engine { readers, queue }), blocking: false })
     }
 

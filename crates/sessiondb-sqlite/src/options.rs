@@ -84,10 +84,14 @@ impl Options {
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a process waits for its turn to write among processes of ours. Longer than any write takes.
 pub(crate) const TURN_TIMEOUT: Duration = Duration::from_secs(30);
-/// The writer checkpoints when the log has this many pages: 16 MiB.
+/// The log is copied into the database when it has this many pages: 16 MiB.
 pub(crate) const CHECKPOINT_PAGES: i32 = 4096;
+/// The writer copies it in its turn when it has this many, since copying beside it does not keep up: 32 MiB.
+pub(crate) const CHECKPOINT_PAGES_MAX: i32 = 2 * CHECKPOINT_PAGES;
 /// While a reader keeps a checkpoint from finishing, the next is tried after this many further pages: 4 MiB.
 pub(crate) const CHECKPOINT_RETRY_PAGES: i32 = 1024;
+/// Passes over the log beside the writer, before it does the last one in its turn.
+pub(crate) const CHECKPOINT_PASSES: usize = 4;
 /// Page cache of the writer, in KiB. It holds the index pages that scattered appends touch.
 pub(crate) const WRITER_CACHE_KIB: i64 = 64 * 1024;
 /// Page cache of each reader, in KiB: a workspace of a thousand sessions, or the histories that a busy agent goes back to.

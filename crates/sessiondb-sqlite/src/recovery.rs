@@ -4,11 +4,11 @@
 use std::{
     fmt,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Seek, Write},
+    io,
     path::{Path, PathBuf},
 };
 
-use rusqlite::{Connection, MAIN_DB, OpenFlags, config::DbConfig, wal::CheckpointMode};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, config::DbConfig, wal::CheckpointMode};
 use serde::Serialize;
 use sessiondb_core::{Error, Result};
 
@@ -17,13 +17,11 @@ use crate::{
     connection::{self, connect, describe, relocate},
     lock::SideLock,
     migrate,
-    wal::{self, Damage},
+    wal::{self, Copied, Damage},
 };
 
 /// How often a log is read until two readings say the same: a program that does not take the side lock may be writing.
 const READINGS_MAX: usize = 5;
-/// Bytes that are written again at once.
-const PIECE: usize = 1 << 20;
 
 /// What [`recover`] found and did.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -71,12 +69,18 @@ pub(crate) fn before_opening(path: &Path, options: &Options) -> Result<()> {
     let log = beside(path, "-wal");
     let unreadable = |e: io::Error| cannot(format!("its log, {}, cannot be read: {e}", log.display()));
     let suspect = wal::examine(&log).map_err(unreadable)?.is_some();
-    if !suspect && !SideLock::is_marked(path) {
+    if !suspect && !SideLock::is_marked_at(path) {
         return sync(path, &log);
     }
     let lock = SideLock::open(path).map_err(|e| cannot(format!("its side lock: {e}")))?;
     let _turn = lock.acquire().map_err(|e| cannot(e.to_string()))?;
-    match steady(&log).map_err(unreadable)? {
+    let damage = steady(&log).map_err(unreadable)?;
+    if damage.is_some() {
+        // Of somebody else's database there is nothing else to say.
+        let conn = connect(path, options, OpenFlags::SQLITE_OPEN_READ_ONLY);
+        refuse_others(path, &conn.map_err(|e| cannot(describe(&e)))?)?;
+    }
+    match damage {
         None => {}
         // A power cut may have left this: several transactions were in flight.
         Some(damage) if options.durability == Durability::Normal => {
@@ -90,12 +94,12 @@ pub(crate) fn before_opening(path: &Path, options: &Options) -> Result<()> {
                 None => "goes on without what is behind the damage",
             };
             return Err(cannot(format!(
-                "its write-ahead log is damaged: {damage}. Nothing was changed. `sessiondb recover` keeps a copy of the \
-                 log and {way}"
+                "its write-ahead log is damaged: {damage}. (A power cut leaves this too where a program writes with \
+                 durability=normal.) Nothing was changed. `sessiondb recover` keeps a copy of the log and {way}"
             )));
         }
     }
-    if SideLock::is_marked(path) {
+    if SideLock::is_marked_at(path) {
         write_again(path, options)?;
         lock.clear_mark().map_err(|e| cannot(format!("its side lock: {e}")))?;
     }
@@ -110,8 +114,11 @@ fn sync(path: &Path, log: &Path) -> Result<()> {
         return Ok(());
     }
     File::open(log).and_then(|log| log.sync_all()).map_err(|error| {
-        if let Err(error) = SideLock::open(path).and_then(|lock| lock.mark()) {
-            tracing::error!(%error, "whoever opens the store next cannot be told that the disk failed");
+        match SideLock::open(path) {
+            Ok(lock) => lock.mark(),
+            Err(error) => {
+                tracing::error!(%error, "whoever opens the store next cannot be told that the disk failed")
+            }
         }
         cannot_open(path, format!("its log cannot be synced: {error}"))
     })
@@ -138,23 +145,21 @@ fn recover_in_turn(path: &Path, options: &Options, lock: &SideLock) -> Result<Re
     let mut recovery = Recovery::default();
     let mut rest = examine()?;
     if rest.is_some() {
+        let _alone = alone(path, options)?;
         recovery.copy = Some(set_aside(&log).map_err(|e| cannot("its damaged log cannot be copied", e))?);
+        while let Some(Damage { patch: Some(patch), commits_before, commits_behind, .. }) = &rest {
+            wal::mend(&log, patch).map_err(|e| cannot("its log cannot be put right", e))?;
+            recovery.mended += 1;
+            recovery.kept = commits_before + commits_behind;
+            rest = examine()?;
+        }
     }
-    while let Some(Damage { patch: Some(patch), commits_before, commits_behind, .. }) = &rest {
-        wal::mend(&log, patch).map_err(|e| cannot("its log cannot be put right", e))?;
-        recovery.mended += 1;
-        recovery.kept = commits_before + commits_behind;
-        rest = examine()?;
-    }
-    if SideLock::is_marked(path) {
+    if SideLock::is_marked_at(path) {
         write_again(path, options)?;
         lock.clear_mark().map_err(|e| cannot("its side lock", e))?;
     }
     if let Some(damage) = rest {
-        cut(path, options, &damage)?;
-        recovery.kept = damage.commits_before;
-        recovery.left_out = damage.commits_behind;
-        recovery.pages_left_out = damage.frames_behind;
+        cut(path, options, &damage, &mut recovery)?;
     }
     Ok(recovery)
 }
@@ -172,87 +177,143 @@ fn steady(log: &Path) -> io::Result<Option<Damage>> {
     Err(io::Error::other("another program keeps writing it"))
 }
 
+/// Gives a file the owner and the rights of another.
+fn belong_as(other: &Path, file: &Path) -> io::Result<()> {
+    let meta = fs::metadata(other)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, chown};
+        let ours = fs::metadata(file)?;
+        if (meta.uid(), meta.gid()) != (ours.uid(), ours.gid()) {
+            chown(file, Some(meta.uid()), Some(meta.gid()))?;
+        }
+    }
+    fs::set_permissions(file, meta.permissions())
+}
+
 /// Copies the log beside itself, under the first name that is free; durable when this returns.
 fn set_aside(log: &Path) -> io::Result<PathBuf> {
     let mut number = 1;
-    let (copy, mut file) = loop {
+    loop {
         let copy = beside(log, &format!("-damaged-{number}"));
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        match options.open(&copy) {
-            Ok(file) => break (copy, file),
+        match copy_durably(log, &copy).and_then(|()| connection::sync_parent(&copy)) {
+            Ok(()) => return Ok(copy),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(error),
         }
-    };
-    let copied = File::open(log)
-        .and_then(|mut log| io::copy(&mut log, &mut file))
-        .and_then(|_| file.sync_all())
-        .and_then(|()| connection::sync_parent(&copy));
-    if let Err(error) = copied {
-        // Half a copy is none.
-        let _ = fs::remove_file(&copy);
-        return Err(error);
     }
-    Ok(copy)
 }
 
-/// Brings what comes before the damage into the database and empties the log, through SQLite and its locks: what is behind
-/// must not stay there, where the next frames would be written over its beginning.
-fn cut(path: &Path, options: &Options, damage: &Damage) -> Result<()> {
-    let conn = quiet_connection(path, options)?;
-    let seen = checkpoint(&conn, CheckpointMode::NOOP)?;
-    if u64::try_from(seen) != Ok(damage.frames_before) {
-        return Err(cannot_open(
-            path,
-            "another program has it open, and sees what is behind the damage in its log: close it there, which brings \
-             all of that into the database, then run `sessiondb check`"
-                .into(),
-        ));
+/// Copies a file to one that is not there yet, for its owner alone, and syncs it. Half a copy is none.
+fn copy_durably(from: &Path, to: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut copy = options.open(to)?;
+    let copied =
+        File::open(from).and_then(|mut from| io::copy(&mut from, &mut copy)).and_then(|_| copy.sync_all());
+    if copied.is_err() {
+        let _ = fs::remove_file(to);
     }
-    checkpoint(&conn, CheckpointMode::TRUNCATE).map(drop)
+    copied
 }
 
-/// Writes the whole log again in its place, the same bytes, and syncs it.
+/// Brings what comes before the damage into the database and empties the log: what is behind must not stay there, where the
+/// next frames would be written over its beginning.
+///
+/// But SQLite may have copied the log before it was damaged. If the database has all that is in the log, nothing is lost
+/// with it; and if it has a part of what is behind the damage, what comes before must not be copied over that.
+fn cut(path: &Path, options: &Options, damage: &Damage, recovery: &mut Recovery) -> Result<()> {
+    let cannot = |what: &str, e: io::Error| cannot_open(path, format!("{what}: {e}"));
+    let log = beside(path, "-wal");
+    let alone = alone(path, options)?;
+    match wal::copied(&log, path).map_err(|e| cannot("it cannot be compared with its log", e))? {
+        Copied::All => {
+            wal::empty(&log).map_err(|e| cannot("its log cannot be emptied", e))?;
+            recovery.kept = damage.commits_before + damage.commits_behind;
+        }
+        Copied::NothingBehind => {
+            let seen = checkpoint(&alone, CheckpointMode::NOOP)?;
+            if u64::try_from(seen) != Ok(damage.frames_before) {
+                let reason = format!("SQLite reads {seen} frames of its log, and {damage}");
+                return Err(cannot_open(path, reason));
+            }
+            checkpoint(&alone, CheckpointMode::TRUNCATE)?;
+            recovery.kept = damage.commits_before;
+            recovery.left_out = damage.commits_behind;
+            recovery.pages_left_out = damage.frames_behind;
+        }
+        Copied::InPart => {
+            return Err(cannot_open(
+                path,
+                format!(
+                    "a part of what is behind the damage in its log was copied into the database already ({damage}), so \
+                     the database is right neither with the rest nor without it. Bring it back from an archive, or \
+                     copy the file and its log and let SQLite's shell read what it can (`.recover`)"
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Puts a log with the same bytes in the place of this one, which is on the disk when it has the name.
 ///
 /// After a sync that failed, the system holds the pages for clean that it could not write: they are in its memory, where the
-/// next process reads them as if they were on the disk. Written again they are dirty again, and the sync is a true one.
-/// Meanwhile SQLite's lock keeps out those who write without the side lock. Frames that somebody else has in use stay what
-/// they are.
+/// next process reads them as if they were on the disk. Written into another file they are dirty again, and its sync is a
+/// true one. In their own place they would be as well, but a power cut could then leave neither what was there nor what is
+/// written.
+///
+/// What a checkpoint had copied into the database before the sync failed is in doubt as well, and in the log. It is copied
+/// again with the rest, since nobody has the store open: SQLite makes the index of the log anew, in which nothing counts as
+/// copied.
 fn write_again(path: &Path, options: &Options) -> Result<()> {
     let log = beside(path, "-wal");
     if fs::metadata(&log).map_or(0, |meta| meta.len()) == 0 {
         return Ok(());
     }
-    let conn = quiet_connection(path, options)?;
-    conn.execute_batch("BEGIN IMMEDIATE").map_err(|e| cannot_open(path, describe(&e)))?;
-    let written = rewrite(&log).and_then(|()| connection::sync_parent(&log));
+    let _alone = alone(path, options)?;
+    let again = beside(&log, "-again");
+    let written = match fs::remove_file(&again) {
+        // One that was broken off.
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+    .and_then(|()| copy_durably(&log, &again))
+    .and_then(|()| belong_as(&log, &again))
+    .and_then(|()| fs::rename(&again, &log))
+    .and_then(|()| connection::sync_parent(&log));
     written
         .map_err(|e| cannot_open(path, format!("its log could not be synced, and now not be written: {e}")))
 }
 
-fn rewrite(log: &Path) -> io::Result<()> {
-    let mut file = OpenOptions::new().read(true).write(true).open(log)?;
-    let mut piece = vec![0; PIECE];
-    loop {
-        let length = file.read(&mut piece)?;
-        if length == 0 {
-            return file.sync_all();
+/// A connection to a store of ours while nobody else has it open, and nobody can open it. SQLite keeps the index of the log
+/// to itself then, and makes it anew from the log: nothing in it counts as copied.
+fn alone(path: &Path, options: &Options) -> Result<Connection> {
+    let conn = connect(path, options, OpenFlags::SQLITE_OPEN_READ_WRITE);
+    let locked = conn.and_then(|conn| {
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        conn.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+        conn.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        conn.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
+        Ok(conn)
+    });
+    let conn = locked.map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            let reason = "another program has it open, and what the disk did to its log can be put right only while \
+                          nobody has: close it there first";
+            cannot_open(path, reason.into())
         }
-        file.seek_relative(-(length as i64))?;
-        file.write_all(&piece[..length])?;
-    }
+        _ => cannot_open(path, describe(&error)),
+    })?;
+    refuse_others(path, &conn)?;
+    Ok(conn)
 }
 
-/// A connection to a store of ours that leaves the log as it is when it is closed.
-fn quiet_connection(path: &Path, options: &Options) -> Result<Connection> {
-    let cannot = |e: rusqlite::Error| cannot_open(path, describe(&e));
-    let conn = connect(path, options, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(cannot)?;
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(cannot)?;
-    migrate::ours(&conn).map_err(|failure| relocate(failure, &|reason| cannot_open(path, reason)))?;
-    Ok(conn)
+fn refuse_others(path: &Path, conn: &Connection) -> Result<()> {
+    migrate::ours(conn).map(drop).map_err(|failure| relocate(failure, &|reason| cannot_open(path, reason)))
 }
 
 /// How many frames the log has for SQLite.

@@ -1,23 +1,17 @@
 //! The transaction: what is written at once, when it counts, and what its errors mean.
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicI32, Ordering},
-    },
-};
+use std::{io, sync::Arc};
 
-use rusqlite::{Connection, ErrorCode, MAIN_DB, wal::CheckpointMode};
+use rusqlite::{Connection, ErrorCode, config::DbConfig};
 use sessiondb_core::{Commit, Error, Receipt, Result, time};
 
 use crate::{
     apply,
+    checkpoint::{self, Checkpointer},
     connection::Place,
     error::{Failure, lacks_room_for_index, must_stop, store_error},
     lock::{SideLock, Turn},
     migrate,
-    options::{CHECKPOINT_PAGES, CHECKPOINT_RETRY_PAGES},
     queue::{Answer, Writer},
 };
 
@@ -26,33 +20,40 @@ pub(crate) struct WriteConnection {
     conn: Connection,
     place: Place,
     lock: Arc<SideLock>,
-    /// Pages in the write-ahead log after the last commit.
-    wal_pages: Arc<AtomicI32>,
-    /// The next checkpoint is due when the log has this many pages.
-    checkpoint_at: i32,
+    checkpointer: Checkpointer,
     /// Why writes are refused, after an error that only opening anew can mend.
     stopped: Option<String>,
 }
 
 impl WriteConnection {
-    pub(crate) fn new(place: Place, mut conn: Connection, lock: SideLock) -> Result<WriteConnection> {
-        let wal_pages = Arc::new(AtomicI32::new(0));
-        let seen = Arc::clone(&wal_pages);
+    /// `open` opens another connection to the same file, which copies the log.
+    pub(crate) fn new(
+        place: Place,
+        mut conn: Connection,
+        lock: SideLock,
+        open: checkpoint::Open,
+    ) -> Result<WriteConnection> {
+        let lock = Arc::new(lock);
+        let checkpointer = Checkpointer::new(open, Arc::clone(&lock));
+        let log_has = checkpointer.log_has();
         conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
-            seen.store(pages, Ordering::Relaxed);
+            log_has(pages);
             Ok(())
         }))
         .map_err(|e| store_error(&e))?;
-        let lock = Arc::new(lock);
-        Ok(WriteConnection { conn, place, lock, wal_pages, checkpoint_at: CHECKPOINT_PAGES, stopped: None })
+        Ok(WriteConnection { conn, place, lock, checkpointer, stopped: None })
     }
 
     /// One transaction of this work, which is no commit of a caller's.
     pub(crate) fn transact<T>(&mut self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        self.is_stopped();
         let _turn = begin(&self.conn, &self.place, &self.lock, &mut self.stopped)?;
         match work(&self.conn) {
             Ok(done) => match execute(&self.conn, "COMMIT") {
-                Ok(()) => Ok(done),
+                Ok(()) => {
+                    self.checkpointer.committed();
+                    Ok(done)
+                }
                 Err(error) => Err(commit_failed(&self.conn, &self.lock, &mut self.stopped, &error)),
             },
             Err(error) => {
@@ -67,22 +68,28 @@ impl WriteConnection {
         }
     }
 
-    /// Now, whether it is due or not.
+    /// Copies what is in the log into the database, in this process's turn, so that nobody adds to it meanwhile: the next
+    /// write begins it anew, unless a reader still needs it.
     pub(crate) fn checkpoint(&mut self) {
-        let pages = self.wal_pages.load(Ordering::Relaxed);
-        match self.conn.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE) {
-            Ok((log, copied)) if copied >= log => self.checkpoint_at = CHECKPOINT_PAGES,
-            Ok(_) => self.checkpoint_at = pages.saturating_add(CHECKPOINT_RETRY_PAGES),
-            // Another process is at it.
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
-                self.checkpoint_at = pages.saturating_add(CHECKPOINT_RETRY_PAGES);
-            }
-            Err(error) => {
-                tracing::error!(%error, "the checkpoint failed");
-                self.checkpoint_at = pages.saturating_add(CHECKPOINT_RETRY_PAGES);
-                note_disk_error(&self.lock, &mut self.stopped, &error);
-            }
+        if self.is_stopped() {
+            return;
         }
+        let Ok(_turn) = self.lock.acquire() else {
+            // Whoever has the turn adds to the log, and copies it.
+            return self.checkpointer.put_off(true);
+        };
+        if let Err(error) = self.checkpointer.pass_in_turn(&self.conn) {
+            tracing::error!(%error, "the checkpoint failed");
+            note_disk_error(&self.lock, &mut self.stopped, &error);
+        }
+    }
+
+    /// Whether writes are refused; also after an error of whoever copies the log.
+    fn is_stopped(&mut self) -> bool {
+        if self.stopped.is_none() {
+            self.stopped = self.checkpointer.failed().cloned();
+        }
+        self.stopped.is_some()
     }
 
     /// Applies each call, all or nothing of it, and answers each; `None` if a call failed that must be taken back and cannot
@@ -137,6 +144,7 @@ impl WriteConnection {
 
 impl Writer for WriteConnection {
     fn write(&mut self, calls: Vec<Vec<Commit>>) -> Vec<Answer> {
+        self.is_stopped();
         let all = |error: Error| vec![Err(error); calls.len()];
         let lock = Arc::clone(&self.lock);
         let _turn = match begin(&self.conn, &self.place, &lock, &mut self.stopped) {
@@ -164,26 +172,22 @@ impl Writer for WriteConnection {
             }
             return answers;
         }
-        let Err(error) = execute(&self.conn, "COMMIT") else { return answers };
+        let Err(error) = execute(&self.conn, "COMMIT") else {
+            self.checkpointer.committed();
+            return answers;
+        };
         let error = commit_failed(&self.conn, &self.lock, &mut self.stopped, &error);
         answers.into_iter().map(|answer| answer.and_then(|_| Err(error.clone()))).collect()
     }
 
     fn checkpoint_is_due(&self) -> bool {
-        self.wal_pages.load(Ordering::Relaxed) >= self.checkpoint_at
+        self.checkpointer.is_the_writers()
     }
 
-    /// Passive: it takes what no reader needs and waits for nobody; when all is copied, the next write begins the log
-    /// anew. It has its own turn after the callers have their answers, since an error here takes nothing back.
+    /// After the callers have their answers, since an error here takes nothing back.
     fn checkpoint_if_due(&mut self) {
-        if self.stopped.is_some() {
-            return;
-        }
         if self.checkpoint_is_due() {
             self.checkpoint();
-        } else {
-            let pages = self.wal_pages.load(Ordering::Relaxed);
-            self.checkpoint_at = self.checkpoint_at.min(CHECKPOINT_PAGES.max(pages));
         }
     }
 
@@ -194,7 +198,15 @@ impl Writer for WriteConnection {
         }
     }
 
-    fn close(self) -> Result<()> {
+    /// The last connection that closes copies the log and deletes it; but not after the disk has failed, since what was
+    /// copied before may never have been synced. Then the log stays, and whoever opens the store next copies all of it.
+    fn close(mut self) -> Result<()> {
+        self.checkpointer.close();
+        if self.lock.is_marked().unwrap_or(true) {
+            self.conn
+                .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+                .map_err(|e| store_error(&e))?;
+        }
         self.conn.close().map_err(|(_, error)| store_error(&error))
     }
 }
@@ -213,6 +225,11 @@ fn begin<'a>(
         io::ErrorKind::TimedOut => Error::Busy(error.to_string()),
         _ => Error::Storage(format!("the side lock: {error}")),
     })?;
+    if lock.is_marked().map_err(|error| Error::Storage(format!("the side lock: {error}")))? {
+        let reason = "the disk failed under another program that has the store open".to_owned();
+        *stopped = Some(reason.clone());
+        return Err(Error::Stopped(reason));
+    }
     // A file that was deleted, moved or replaced would take what is written now with it, acknowledged.
     if let Err(reason) = place.still_holds() {
         *stopped = Some(reason.clone());
@@ -303,7 +320,5 @@ fn note_disk_error(lock: &SideLock, stopped: &mut Option<String>, error: &rusqli
 fn stop(lock: &SideLock, stopped: &mut Option<String>, error: &rusqlite::Error) {
     tracing::error!(%error, "writes are refused from now on");
     stopped.get_or_insert(error.to_string());
-    if let Err(error) = lock.mark() {
-        tracing::error!(%error, "whoever opens the store next cannot be told that the disk failed");
-    }
+    lock.mark();
 }

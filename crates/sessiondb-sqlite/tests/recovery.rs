@@ -3,14 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a panic is how a test fails")]
 
 use std::{
-    fs::{self, File},
-    os::unix::fs::PermissionsExt,
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::SystemTime,
 };
 
 use rusqlite::Connection;
@@ -227,6 +226,59 @@ fn what_is_no_store_of_ours_is_not_recovered() {
     fs::write(beside(&other, "-wal"), &log).unwrap();
     assert!(recover(Options::new(&other)).is_err());
     assert!(fs::read(beside(&other, "-wal")).unwrap() == log);
+    // Whoever opens it is told whose it is, and not to recover it.
+    for options in [Options::new(&other), Options::new(&other).durability(Durability::Normal)] {
+        let error = open_with(options).err().unwrap().to_string();
+        assert!(error.contains("not a SessionDB store") && !error.contains("recover"), "{error}");
+    }
+    assert!(fs::read(beside(&other, "-wal")).unwrap() == log);
+}
+
+impl Left {
+    /// As after a checkpoint that came to the end of the log, which was not begun anew yet.
+    fn copied(messages: usize) -> Left {
+        let left = Left::with(messages);
+        let log = left.log();
+        let conn = Connection::open(&left.path).unwrap();
+        conn.execute_batch("PRAGMA wal_checkpoint(PASSIVE)").unwrap();
+        conn.close().unwrap();
+        fs::write(beside(&left.path, "-wal"), log).unwrap();
+        left
+    }
+}
+
+/// What comes before the damage was copied once more over what the database had already, all of it, and what it shares a
+/// page with went with what was left out.
+#[test]
+fn nothing_is_lost_with_a_damaged_log_that_was_copied_before() {
+    let left = Left::copied(40);
+    left.lose_sectors(0);
+    let refused = refusal(&left.path);
+    assert!(refused.contains("is damaged"), "{refused}");
+    let recovery = recover(Options::new(&left.path)).unwrap();
+    assert_eq!((recovery.left_out, recovery.pages_left_out), (0, 0), "{recovery:?}");
+    assert!(recovery.kept > 40 && recovery.copy.is_some(), "{recovery:?}");
+    let store = open(&left.path).unwrap();
+    assert_eq!(texts(&store).len(), 40);
+    assert!(pollster::block_on(store.check()).unwrap().is_clean());
+}
+
+#[test]
+fn a_damaged_log_that_was_copied_in_part_is_left_as_it_is() {
+    let (whole, left) = (Left::copied(40), Left::with(40));
+    let mut database = fs::read(&left.path).unwrap();
+    let copied = fs::read(&whole.path).unwrap();
+    // The page that the newest message is in.
+    let page = copied.chunks(4096).position(|page| page.windows(4).any(|text| text == b"\"39\"")).unwrap();
+    database.resize(copied.len(), 0);
+    let page = page * 4096..(page + 1) * 4096;
+    database[page.clone()].copy_from_slice(&copied[page]);
+    fs::write(&left.path, &database).unwrap();
+    fs::copy(beside(&whole.path, "-wal"), beside(&left.path, "-wal")).unwrap();
+    let log = left.lose_sectors(0);
+    let error = recover(Options::new(&left.path)).unwrap_err().to_string();
+    assert!(error.contains("a part of what is behind the damage"), "{error}");
+    assert!(left.log() == log && fs::read(&left.path).unwrap() == database);
 }
 
 /// Frames are written, and the log is begun anew, while others open the store and read the log.
@@ -267,25 +319,51 @@ fn a_log_in_use_is_never_called_damaged() {
 fn a_log_that_could_not_be_synced_is_written_again_before_it_is_used() {
     let left = Left::with(5);
     let (log, lock) = (beside(&left.path, "-wal"), beside(&left.path, "-lock"));
-    let long_ago = SystemTime::UNIX_EPOCH;
-    let written = || fs::metadata(&log).is_ok_and(|meta| meta.modified().unwrap() != long_ago);
-    let touch = || File::options().write(true).open(&log).unwrap().set_modified(long_ago).unwrap();
-    let bytes = left.log();
+    let number = || fs::metadata(&log).unwrap().ino();
+    let (first, bytes) = (number(), left.log());
 
-    touch();
     let store = open(&left.path).unwrap();
     assert_eq!(texts(&store).len(), 5);
-    assert!(!written(), "without a mark nothing is written");
+    assert_eq!(number(), first, "without a mark nothing is written");
     fs::write(&lock, [0]).unwrap();
+    assert!(refusal(&left.path).contains("another program has it open"));
+    pollster::block_on(store.close()).unwrap();
+    assert!(number() == first && left.log() == bytes, "the log stays when a marked store is closed");
+    // What somebody left who was killed while writing it.
+    fs::write(beside(&log, "-again"), "half of it").unwrap();
     let second = open(&left.path).unwrap();
-    assert!(written() && left.log() == bytes);
+    assert!(number() != first && left.log() == bytes && !beside(&log, "-again").exists());
+    assert_eq!(fs::metadata(&log).unwrap().mode() & 0o777, 0o600);
+    let written = number();
     assert_eq!(fs::metadata(&lock).unwrap().len(), 0);
-    touch();
     let third = open(&left.path).unwrap();
-    assert!(!written(), "once is enough");
-    [store, second, third].into_iter().for_each(|store| pollster::block_on(store.close()).unwrap());
+    assert_eq!(number(), written, "once is enough");
+    append(&third, "5");
+    assert_eq!(texts(&second).len(), 6);
+    [second, third].into_iter().for_each(|store| pollster::block_on(store.close()).unwrap());
     // A mark without a log has nothing to say.
     fs::write(&lock, [0]).unwrap();
-    assert_eq!(left.messages(), 5);
+    assert_eq!(left.messages(), 6);
     assert_eq!(fs::metadata(&lock).unwrap().len(), 0);
+}
+
+/// The log that all of them write is in doubt then, and what one of them copies may be its last copy.
+#[test]
+fn when_the_disk_fails_under_one_program_the_others_stop_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.db");
+    let store = open(&path).unwrap();
+    append(&store, "0");
+    fs::write(beside(&path, "-lock"), [0]).unwrap();
+    for _ in 0..2 {
+        let refused = pollster::block_on(store.append(&key(), vec![NewMessage::new("user", "1")]));
+        let Err(Error::Stopped(reason)) = refused else { panic!("{refused:?}") };
+        assert!(reason.contains("under another program"), "{reason}");
+    }
+    assert_eq!(texts(&store).len(), 1);
+    pollster::block_on(store.close()).unwrap();
+    assert!(fs::metadata(beside(&path, "-wal")).unwrap().len() > 0, "what is in the log was copied");
+    let store = open(&path).unwrap();
+    append(&store, "1");
+    assert_eq!(texts(&store).len(), 2);
 }

@@ -5,7 +5,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -14,13 +13,14 @@ use sessiondb_core::{
     Commit, DocumentFilter, Error, Fork, Json, NewDocument, NewMessage, SessionFilter, SessionKey, Store,
     Window, Write,
 };
-use sessiondb_sqlite::{Options, SqliteBackend, recover};
+use sessiondb_sqlite::{Options, SqliteBackend};
 
 use super::{Case, End, Script, Seen};
 use crate::{
     calls::{Answers, Calls},
     disk::{Disk, Event},
     fault::{Fault, FaultKind, Op},
+    rewritten,
     workload::NAME,
 };
 
@@ -335,25 +335,8 @@ impl<'a> Life<'a> {
         self.open()
     }
 
-    /// Whether opening writes the log again. It does not do so through the VFS, so it is told to the log here.
     fn see_what_is_written_again(&mut self) -> Result<()> {
-        let beside = |suffix: &str| self.path.with_file_name(format!("{NAME}{suffix}"));
-        let log = beside("-wal");
-        if fs::metadata(&log).map_or(0, |meta| meta.len()) == 0 {
-            return Ok(());
-        }
-        fs::File::options().write(true).open(&log)?.set_modified(SystemTime::UNIX_EPOCH)?;
-        let recovery = recover(Options::new(&self.path).vfs(self.disk.vfs()))?;
-        ensure!(recovery.copy.is_none(), "the log is called damaged: {recovery:?}");
-        if fs::metadata(&log)?.modified()? != SystemTime::UNIX_EPOCH {
-            self.log.extend(self.disk.take());
-            let file: Arc<str> = format!("{NAME}-wal").into();
-            let bytes = fs::read(&log)?.into();
-            self.log.push(Event::Write { file: Arc::clone(&file), offset: 0, bytes });
-            self.log.extend([Event::Sync { file }, Event::SyncDirectory]);
-            self.disk.record();
-            self.written_again += 1;
-        }
+        self.written_again += u64::from(rewritten::before_opening(&self.path, self.disk)?);
         Ok(())
     }
 }

@@ -22,6 +22,7 @@ mod mend;
 mod tests;
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom, Write},
     path::Path,
@@ -68,13 +69,13 @@ pub(crate) fn examine(log: &Path) -> io::Result<Option<Damage>> {
         return Ok(None);
     }
     match Header::sound(&bytes) {
-        Some(header) => Ok(follow(&mut file, &header)?.damage(&header)),
+        Some(header) => Ok(follow(&mut file, &header, |_| ())?.damage(&header)),
         None => {
             let mut first = Vec::new();
             file.by_ref().take((FRAME_HEADER_LEN + 65_536) as u64).read_to_end(&mut first)?;
             let Some((header, mended)) = mend::header(&bytes, &first) else { return Ok(None) };
             file.seek(SeekFrom::Start(HEADER_LEN as u64))?;
-            Ok(follow(&mut file, &header)?.damage_of_header(&mended))
+            Ok(follow(&mut file, &header, |_| ())?.damage_of_header(&mended))
         }
     }
 }
@@ -85,6 +86,89 @@ pub(crate) fn mend(log: &Path, patch: &Patch) -> io::Result<()> {
     file.seek(SeekFrom::Start(patch.offset))?;
     file.write_all(&patch.bytes)?;
     file.sync_all()
+}
+
+/// Empties the log, durably.
+pub(crate) fn empty(log: &Path) -> io::Result<()> {
+    let file = File::options().write(true).open(log)?;
+    file.set_len(0)?;
+    file.sync_all()
+}
+
+/// How much of a damaged log is in the database already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Copied {
+    /// Nothing of what is behind the damage.
+    NothingBehind,
+    /// Something of it.
+    InPart,
+    /// Every page that the log has, as its last transaction left it. Of the frame that does not check it is not known; but
+    /// SQLite copies the log in the order of the pages, and counts nothing as copied until all is.
+    All,
+}
+
+/// Compares the database with its damaged log, while nobody writes either.
+///
+/// # Errors
+/// If one of them cannot be read.
+pub(crate) fn copied(log: &Path, database: &Path) -> io::Result<Copied> {
+    let (pages, page_size) = pages(log)?;
+    let (mut log, mut database) = (File::open(log)?, File::open(database)?);
+    let (mut in_log, mut in_database) = (vec![0; page_size as usize], vec![0; page_size as usize]);
+    let (mut all, mut none) = (true, true);
+    let mut compare = |page: u32, place: Place| -> io::Result<()> {
+        log.seek(SeekFrom::Start(place.offset))?;
+        log.read_exact(&mut in_log)?;
+        database.seek(SeekFrom::Start(u64::from(page - 1) * u64::from(page_size)))?;
+        let same = read(&mut database, &mut in_database)? && in_log == in_database;
+        all &= same;
+        none &= !(same && place.behind);
+        Ok(())
+    };
+    let compared = pages.into_iter().try_for_each(|(page, place)| compare(page, place));
+    // Closing a descriptor of the database would drop whatever locks SQLite has on it in this process. This one stays open
+    // for as long as the process lives, which comes here once, if ever.
+    std::mem::forget(database);
+    compared?;
+    Ok(match (all, none) {
+        (true, _) => Copied::All,
+        (false, true) => Copied::NothingBehind,
+        (false, false) => Copied::InPart,
+    })
+}
+
+/// Where in the log a page's newest version is, and whether that is behind the damage.
+#[derive(Clone, Copy)]
+struct Place {
+    offset: u64,
+    behind: bool,
+}
+
+/// Every page of the transactions in the log, and the size of a page.
+fn pages(log: &Path) -> io::Result<(BTreeMap<u32, Place>, u32)> {
+    let mut file = BufReader::with_capacity(256 << 10, File::open(log)?);
+    let mut bytes = [0; HEADER_LEN];
+    let header = if read(&mut file, &mut bytes)? { Header::sound(&bytes) } else { None };
+    let header = header.ok_or_else(|| io::Error::other("the log's header does not check"))?;
+    let frame_len = (FRAME_HEADER_LEN as u64) + u64::from(header.page_size);
+    let (mut pages, mut pending) = (BTreeMap::new(), Vec::new());
+    follow(&mut file, &header, |Sound { number, frame, behind }| {
+        let offset = (HEADER_LEN + FRAME_HEADER_LEN) as u64 + (number - 1) * frame_len;
+        pending.push((frame.page(), offset));
+        if frame.commits() {
+            pages.extend(pending.drain(..).map(|(page, offset)| (page, Place { offset, behind })));
+        }
+    })?;
+    Ok((pages, header.page_size))
+}
+
+/// A frame that checks, and where it stands.
+struct Sound<'a> {
+    /// Counted from 1.
+    number: u64,
+    frame: Frame<'a>,
+    /// Whether something before it does not check.
+    behind: bool,
 }
 
 /// What was found on the way through the frames.
@@ -130,7 +214,8 @@ impl Chain {
     }
 }
 
-fn follow(file: &mut impl Read, header: &Header) -> io::Result<Followed> {
+/// Reads all frames, and tells of each that checks.
+fn follow(file: &mut impl Read, header: &Header, mut sound: impl FnMut(Sound<'_>)) -> io::Result<Followed> {
     let mut found = Followed::default();
     let mut bytes = vec![0; FRAME_HEADER_LEN + header.page_size as usize];
     // The checksum that the last frame bears, and the chain that it belongs to.
@@ -141,6 +226,7 @@ fn follow(file: &mut impl Read, header: &Header) -> io::Result<Followed> {
         let Some(broken) = &mut found.broken else {
             if frame.follows(header, last) {
                 found.before.add(frame);
+                sound(Sound { number: found.frames, frame, behind: false });
                 if frame.commits() {
                     found.frames_before = found.frames;
                 }
@@ -163,12 +249,14 @@ fn follow(file: &mut impl Read, header: &Header) -> io::Result<Followed> {
         if is_next && frame.follows(header, broken.summed) {
             broken.checksum_damaged = broken.summed != Frame(&broken.bytes).checksum();
             chain.add(frame);
-            broken.behind.add(frame);
         } else if frame.follows(header, last) {
             chain.add(frame);
-            broken.behind.add(frame);
         } else {
             chain = Chain::default();
+        }
+        if chain.frames > 0 {
+            broken.behind.add(frame);
+            sound(Sound { number: found.frames, frame, behind: true });
         }
         if chain.frames == found.frames - broken.frame {
             broken.next = chain;

@@ -1,0 +1,260 @@
+//! The checkpoint: copies the write-ahead log into the database, beside whoever writes.
+//!
+//! SQLite begins the log anew when a write finds all of it copied into the database and synced there. To copy 16 MiB and sync
+//! them takes as long as several commits, so a thread does it, with a connection of its own, while others read and write. What is
+//! written meanwhile is left for the next pass, which is shorter. When little is left, the writer does the last pass in
+//! its turn, where nobody adds to the log, and the next write begins it anew.
+//!
+//! If the thread does not keep up, the writer copies in its turn at [`CHECKPOINT_PAGES_MAX`], however much is left: the log is
+//! never much longer than that, but for a reader.
+//!
+//! Nothing here waits for a reader: what a reader may still need is left for later (`SQLITE_CHECKPOINT_PASSIVE`).
+//!
+//! SQLite syncs the database at the end of a pass only if nothing was added to the log while it copied. So a pass begins when
+//! a commit has just been made, and is over before the next one; then the sync is done beside the writer too, and little is
+//! left to sync in the writer's turn. If it does not come out so, the last pass takes longer, and that is all.
+//!
+//! A pass without a sync counts as copied all the same, and SQLite goes on from there. That is right as long as whoever
+//! comes to the end of the log syncs the database, and no sync of it has failed before. So after a disk error nobody copies
+//! any more, neither this thread nor the writer, also not when it closes; whoever opens the store next copies the whole log
+//! again (`recovery`).
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicI32, Ordering},
+    },
+    thread::{Builder, JoinHandle},
+    time::Duration,
+};
+
+use parking_lot::{Condvar, Mutex};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, wal::CheckpointMode};
+use sessiondb_core::Error;
+
+use crate::{
+    error::{Failure, must_stop},
+    lock::SideLock,
+    options::{CHECKPOINT_PAGES, CHECKPOINT_PAGES_MAX, CHECKPOINT_PASSES, CHECKPOINT_RETRY_PAGES},
+};
+
+/// Opens the thread's connection.
+pub(crate) type Open = Box<dyn Fn() -> Result<Connection, Failure> + Send + Sync>;
+
+/// How long the thread waits for the next commit. If none comes, it copies what there is.
+const COMMIT_TIMEOUT: Duration = Duration::from_millis(20);
+
+/// Has the log copied when it has grown. The thread is started, and its connection opened, when they are first needed.
+pub(crate) struct Checkpointer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    /// Pages that the log had after the commit before.
+    pages_before: i32,
+}
+
+struct Shared {
+    open: Open,
+    lock: Arc<SideLock>,
+    /// Pages in the log after the last commit.
+    pages: AtomicI32,
+    /// Copying begins when the log has this many pages.
+    due_at: AtomicI32,
+    /// The writer copies when the log has this many pages.
+    writers_at: AtomicI32,
+    /// Little is left, and the last pass is the writer's, in its turn.
+    rest_is_due: AtomicBool,
+    /// Held for a pass: SQLite answers whoever copies at the same time that it is busy, and nobody may copy after a pass that
+    /// failed.
+    passing: Mutex<()>,
+    /// What the disk answered when it failed.
+    failed: OnceLock<String>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// The thread copies, or shall begin to.
+    at_work: bool,
+    /// How many commits were made while it copied.
+    commits: u64,
+    closing: bool,
+}
+
+/// How far a pass came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    /// Up to the end of the log.
+    End,
+    /// Up to what a reader still needs; or nowhere, since another program is copying.
+    Held,
+}
+
+impl Checkpointer {
+    pub(crate) fn new(open: Open, lock: Arc<SideLock>) -> Checkpointer {
+        let shared = Shared {
+            open,
+            lock,
+            pages: AtomicI32::new(0),
+            due_at: AtomicI32::new(CHECKPOINT_PAGES),
+            writers_at: AtomicI32::new(CHECKPOINT_PAGES_MAX),
+            passing: Mutex::default(),
+            failed: OnceLock::new(),
+            rest_is_due: AtomicBool::new(false),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        };
+        Checkpointer { shared: Arc::new(shared), thread: None, pages_before: 0 }
+    }
+
+    /// What SQLite is to tell after each commit: how many pages the log has.
+    pub(crate) fn log_has(&self) -> impl Fn(i32) + Send + 'static {
+        let shared = Arc::clone(&self.shared);
+        move |pages| shared.pages.store(pages, Ordering::Release)
+    }
+
+    /// A commit was made.
+    pub(crate) fn committed(&mut self) {
+        let shared = &self.shared;
+        let pages = shared.pages.load(Ordering::Acquire);
+        if pages < self.pages_before {
+            // The log was begun anew.
+            shared.rest_is_due.store(false, Ordering::Release);
+            shared.due_at.store(CHECKPOINT_PAGES, Ordering::Release);
+            shared.writers_at.store(CHECKPOINT_PAGES_MAX, Ordering::Release);
+        }
+        self.pages_before = pages;
+        if pages < shared.due_at.load(Ordering::Acquire) {
+            return;
+        }
+        let mut state = shared.state.lock();
+        state.commits += 1;
+        state.at_work = true;
+        drop(state);
+        shared.changed.notify_one();
+        if self.thread.is_none() {
+            let shared = Arc::clone(&self.shared);
+            match Builder::new().name("sessiondb-checkpoint".into()).spawn(move || shared.serve()) {
+                Ok(thread) => self.thread = Some(thread),
+                Err(error) => {
+                    tracing::error!(%error, "the thread that copies the log did not start");
+                    self.shared.rest_is_due.store(true, Ordering::Release);
+                }
+            }
+        }
+    }
+
+    /// Whether the writer should copy in its turn.
+    pub(crate) fn is_the_writers(&self) -> bool {
+        let pages = self.shared.pages.load(Ordering::Acquire);
+        self.shared.rest_is_due.load(Ordering::Acquire)
+            || pages >= self.shared.writers_at.load(Ordering::Acquire)
+    }
+
+    /// A pass of the writer's, in its turn.
+    pub(crate) fn pass_in_turn(&self, conn: &Connection) -> rusqlite::Result<()> {
+        let came = self.shared.pass(conn);
+        self.put_off(matches!(came, Ok(Pass::Held) | Err(_)));
+        came.map(drop)
+    }
+
+    /// When the writer copies the next time, if the log is not begun anew before.
+    pub(crate) fn put_off(&self, held: bool) {
+        self.shared.rest_is_due.store(false, Ordering::Release);
+        let further = if held { CHECKPOINT_RETRY_PAGES } else { CHECKPOINT_PAGES };
+        let at = self.shared.pages.load(Ordering::Acquire).saturating_add(further);
+        self.shared.due_at.store(at.max(CHECKPOINT_PAGES), Ordering::Release);
+        self.shared.writers_at.store(at.max(CHECKPOINT_PAGES_MAX), Ordering::Release);
+    }
+
+    /// What the disk answered, if it failed while the log was copied.
+    pub(crate) fn failed(&self) -> Option<&String> {
+        self.shared.failed.get()
+    }
+
+    /// Ends the thread, after the pass that it is at.
+    pub(crate) fn close(&mut self) {
+        self.shared.state.lock().closing = true;
+        self.shared.changed.notify_one();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that copies the log had panicked");
+        }
+    }
+}
+
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Shared {
+    /// The thread.
+    fn serve(&self) {
+        let mut conn = None;
+        loop {
+            let mut state = self.state.lock();
+            while !state.at_work && !state.closing {
+                self.changed.wait(&mut state);
+            }
+            if state.closing || self.failed.get().is_some() {
+                return;
+            }
+            drop(state);
+            match self.copy(&mut conn) {
+                Ok(Pass::End) => self.rest_is_due.store(true, Ordering::Release),
+                Ok(Pass::Held) => {}
+                Err(failure) => tracing::error!(error = %Error::from(failure), "the checkpoint failed"),
+            }
+            let pages = self.pages.load(Ordering::Acquire);
+            self.due_at.store(pages.saturating_add(CHECKPOINT_RETRY_PAGES), Ordering::Release);
+            self.state.lock().at_work = false;
+        }
+    }
+
+    /// Pass after pass, until little is left.
+    fn copy(&self, conn: &mut Option<Connection>) -> Result<Pass, Failure> {
+        let conn = match conn {
+            Some(conn) => conn,
+            None => conn.insert((self.open)()?),
+        };
+        let mut came = self.pass(conn)?;
+        for _ in 1..CHECKPOINT_PASSES {
+            if came == Pass::Held {
+                break;
+            }
+            self.await_commit();
+            came = self.pass(conn)?;
+        }
+        Ok(came)
+    }
+
+    /// Returns when a commit has just been made, or none comes.
+    fn await_commit(&self) {
+        let mut state = self.state.lock();
+        let seen = state.commits;
+        let nothing_new = |state: &mut State| state.commits == seen && !state.closing;
+        self.changed.wait_while_for(&mut state, nothing_new, COMMIT_TIMEOUT);
+    }
+
+    /// One pass over what is in the log; none after the disk has failed, under this program or another.
+    fn pass(&self, conn: &Connection) -> rusqlite::Result<Pass> {
+        let _passing = self.passing.lock();
+        if self.lock.is_marked().unwrap_or(true) {
+            return Ok(Pass::Held);
+        }
+        match conn.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE) {
+            Ok((log, copied)) => Ok(if copied >= log { Pass::End } else { Pass::Held }),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(Pass::Held),
+            Err(error) => {
+                if must_stop(&error) {
+                    self.lock.mark();
+                    self.failed.get_or_init(|| error.to_string());
+                }
+                Err(error)
+            }
+        }
+    }
+}
