@@ -10,7 +10,7 @@ use sessiondb::SessionKey;
 
 use crate::Outcome;
 
-pub(super) use connection::{Cache, connect};
+pub(super) use connection::{Cache, Settings, connect};
 pub(super) use seed001::{Seed001, TABLES as SEED_001_TABLES};
 pub(super) use session_db::SessionDb;
 
