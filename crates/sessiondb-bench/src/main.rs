@@ -32,6 +32,8 @@ struct Args {
 enum Bench {
     /// Appends, windows, lists and the rest in SessionDB and in what else one could do, and which targets hold.
     Engine(engine::Options),
+    /// What each decision of the storage layout costs and serves.
+    Layout(engine::layout::Options),
     /// Several processes that append to one file.
     Processes(engine::processes::Options),
     /// One of them.
@@ -83,6 +85,7 @@ fn main() -> Outcome<()> {
     let Args { bench, seed } = Args::parse();
     match bench {
         Bench::Engine(options) => engine::run(&options, seed),
+        Bench::Layout(options) => engine::layout::run(&options, seed),
         Bench::Processes(options) => engine::processes::run(&options, seed),
         Bench::Process(process) => engine::processes::process(&process, seed),
         Bench::Views { messages, samples } => Ok(views::run(messages, samples, seed)?),

@@ -72,7 +72,7 @@ fn candidates(plan: &Plan) -> Vec<Box<dyn Appender>> {
         Box::new(SessionDb::Blocking),
         Box::new(SessionDb::CurrentThread),
         Box::new(SessionDb::MultiThread),
-        Box::new(MutexConnection { name: MutexConnection::SAME_SCHEMA, schema: &SessionDbSchema }),
+        Box::new(MutexConnection { name: MutexConnection::SAME_SCHEMA, schema: &SessionDbSchema::Whole }),
         Box::new(MutexConnection { name: MutexConnection::SEED_001, schema: &Seed001 }),
         Box::new(Pool),
         Box::new(Sqlx { peer: plan.peer.clone(), commits: Commits::One }),
@@ -140,15 +140,23 @@ fn append(
         first: place.stored,
         time: plan.time,
     };
-    let measured = place.candidate.append(&place.file, &load)?;
-    let now = stored(&place.file)?;
-    let (name, answered, added) = (place.candidate.name(), measured.acknowledged, now - place.stored);
+    let (name, measured) = (place.candidate.name(), place.candidate.append(&place.file, &load)?);
+    place.stored = all_stored(name, &place.file, place.stored, &measured)?;
+    report.add(&workload(durability, arrivals, callers), name, Round::new(measured));
+    Ok(())
+}
+
+/// Answers how many messages are in this file now: as many as before and those that were answered.
+///
+/// # Errors
+/// There are more or less.
+pub(super) fn all_stored(name: &str, file: &Path, before: u64, measured: &Measured) -> Outcome<u64> {
+    let now = stored(file)?;
+    let (answered, added) = (measured.acknowledged, now - before);
     if added != answered {
         return Err(format!("{name}: {answered} messages were answered and {added} are stored").into());
     }
-    place.stored = now;
-    report.add(&workload(durability, arrivals, callers), name, Round::new(measured));
-    Ok(())
+    Ok(now)
 }
 
 /// How many messages are in this file.

@@ -59,26 +59,36 @@ pub(super) fn seed_001(file: &Path, sample: &Sample, content: Content) -> Outcom
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     conn.execute_batch(SEED_001_TABLES)?;
     drop(conn);
-    let conn = connect(file, Durability::Normal, Cache::Writer)?;
+    by_hand(&connect(file, Durability::Normal, Cache::Writer)?, &Seed001, sample, content)
+}
+
+/// By hand into tables that are there and empty, as SessionDB would fill them: without `VACUUM`, which would pack the pages
+/// as no store in use has them.
+pub(super) fn by_hand(
+    conn: &Connection,
+    schema: &dyn Schema,
+    sample: &Sample,
+    content: Content,
+) -> Outcome<()> {
     for batch in batches(content.sessions) {
-        transact(&conn, || {
+        transact(conn, || {
             for n in batch {
-                Seed001.session_insert(&conn, &key(n), &time::to_text(at(n)))?;
+                schema.session_insert(conn, &key(n), &time::to_text(at(n)))?;
             }
             Ok(())
         })?;
     }
     for batch in batches(content.messages) {
-        transact(&conn, || {
+        transact(conn, || {
             for n in batch {
                 let session = Arrivals::Bursty.session(content.seed, n) as usize;
                 let (content, at) = (sample.content(n).get(), time::to_text(at(n)));
-                Seed001.append(&conn, &sample.keys[session], &[content], &at)?;
+                schema.append(conn, &sample.keys[session], &[content], &at)?;
             }
             Ok(())
         })?;
     }
-    conn.close().map_err(|(_, error)| error.into())
+    Ok(())
 }
 
 /// Reads the whole file, so that the system has it in memory. Not while a connection to it is open in this process: SQLite

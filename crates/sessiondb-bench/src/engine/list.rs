@@ -15,7 +15,7 @@ use super::{
 use crate::{Outcome, sample::settle};
 
 /// Sessions in a list.
-const LIMIT: usize = 50;
+pub(super) const LIMIT: usize = 50;
 
 pub(super) const OURS: &str = "SessionDB, blocking";
 const RAW: &str = "raw SQLite";
@@ -80,7 +80,7 @@ pub(super) fn run(plan: &Plan, sessions: u64, times: u64, report: &mut Report) -
             Ok(sessions.iter().map(|session| session.id.cast_unsigned()).sum())
         };
         let mut candidates: Vec<Call<'_>> = vec![
-            (RAW, Box::new(|n| timed(|| by_hand(&raw, &SessionDb, n)))),
+            (RAW, Box::new(|n| timed(|| by_hand(&raw, &SessionDb::Whole, n)))),
             (OURS, Box::new(|n| timed(|| session_list(&store, agent_of(n), after(n))))),
             (SEED_001, Box::new(|n| timed(|| by_hand(&seed, &Seed001, n)))),
             (

@@ -6,6 +6,7 @@ mod by_hand;
 mod callers;
 mod charts;
 mod fill;
+pub(crate) mod layout;
 mod legend;
 mod list;
 mod load;
@@ -134,7 +135,7 @@ struct Plan {
 impl Plan {
     /// The filled store of this schema.
     fn filled(&self, schema: &dyn Schema) -> &Path {
-        if schema.name() == SessionDb.name() { &self.session_db } else { &self.seed_001 }
+        if schema.name() == SessionDb::Whole.name() { &self.session_db } else { &self.seed_001 }
     }
 }
 
@@ -227,7 +228,7 @@ fn version_in_sqlx(plan: &Plan, report: &mut Report) -> Outcome<()> {
 
 /// How much of the disk the filled stores take, checkpointed and closed.
 fn space(plan: &Plan, report: &mut Report) -> Outcome<()> {
-    for schema in [&SessionDb as &dyn Schema, &Seed001] {
+    for schema in [&SessionDb::Whole as &dyn Schema, &Seed001] {
         let each = fs::metadata(plan.filled(schema))?.len() as f64 / plan.messages as f64;
         report.note(format!("bytes on disk a message, {}: {each:.0}", schema.name()));
     }

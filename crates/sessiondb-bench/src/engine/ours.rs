@@ -49,7 +49,7 @@ impl Appender for SessionDb {
     }
 
     fn schema(&self) -> &'static dyn Schema {
-        &by_hand::SessionDb
+        &by_hand::SessionDb::Whole
     }
 
     fn append(&mut self, file: &Path, load: &Load) -> Outcome<Measured> {

@@ -182,8 +182,9 @@ pub(crate) fn process(process: &Process, seed: u64) -> Outcome<()> {
             conn.busy_timeout(Duration::from_secs(5))?;
             append(process.seconds, |n| {
                 let at = time::to_text(time::now());
-                let done =
-                    transact(&conn, || SessionDb.append(&conn, session(n), &[sample.content(n).get()], &at));
+                let done = transact(&conn, || {
+                    SessionDb::Whole.append(&conn, session(n), &[sample.content(n).get()], &at)
+                });
                 if done.is_err() && !conn.is_autocommit() {
                     execute(&conn, "ROLLBACK")?;
                 }

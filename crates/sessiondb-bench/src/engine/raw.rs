@@ -3,6 +3,7 @@
 
 use std::{path::Path, time::Instant};
 
+use rusqlite::Connection;
 use sessiondb::time;
 
 use super::{
@@ -24,25 +25,29 @@ impl Appender for Raw {
     }
 
     fn schema(&self) -> &'static dyn Schema {
-        &SessionDb
+        &SessionDb::Whole
     }
 
     fn append(&mut self, file: &Path, load: &Load) -> Outcome<Measured> {
-        let conn = connect(file, load.durability, Cache::Writer)?;
-        let (mut notes, turn) = (Notes::default(), Turn::begin(load.first, load.time));
-        let mut batch = Vec::with_capacity(load.callers);
-        loop {
-            batch.extend(std::iter::from_fn(|| turn.next()).take(load.callers));
-            if batch.is_empty() {
-                return Ok(turn.sum(vec![notes]));
-            }
-            let start = Instant::now();
-            let at = time::to_text(time::now());
-            transact(&conn, || {
-                batch.iter().try_for_each(|n| SessionDb.append(&conn, load.key(*n), &[load.content(*n)], &at))
-            })?;
-            notes.answered(&turn, start, batch.len());
-            batch.clear();
+        append(&connect(file, load.durability, Cache::Writer)?, &SessionDb::Whole, load)
+    }
+}
+
+/// The messages of as many callers as the load has in each transaction.
+pub(super) fn append(conn: &Connection, schema: &dyn Schema, load: &Load) -> Outcome<Measured> {
+    let (mut notes, turn) = (Notes::default(), Turn::begin(load.first, load.time));
+    let mut batch = Vec::with_capacity(load.callers);
+    loop {
+        batch.extend(std::iter::from_fn(|| turn.next()).take(load.callers));
+        if batch.is_empty() {
+            return Ok(turn.sum(vec![notes]));
         }
+        let start = Instant::now();
+        let at = time::to_text(time::now());
+        transact(conn, || {
+            batch.iter().try_for_each(|n| schema.append(conn, load.key(*n), &[load.content(*n)], &at))
+        })?;
+        notes.answered(&turn, start, batch.len());
+        batch.clear();
     }
 }

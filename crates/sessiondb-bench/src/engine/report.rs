@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::callers::Measured;
 
-/// Everything that was measured, in the order in which it came first.
+/// Everything that was measured: each workload in one piece, and these in the order in which they came first.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct Report {
     pub rows: Vec<Row>,
@@ -79,11 +79,15 @@ impl Report {
         let found = self.rows.iter_mut().find(|row| row.workload == workload && row.candidate == candidate);
         match found {
             Some(row) => row.rounds.push(round),
-            None => self.rows.push(Row {
-                workload: workload.to_owned(),
-                candidate: candidate.to_owned(),
-                rounds: vec![round],
-            }),
+            None => {
+                let last = self.rows.iter().rposition(|row| row.workload == workload);
+                let row = Row {
+                    workload: workload.to_owned(),
+                    candidate: candidate.to_owned(),
+                    rounds: vec![round],
+                };
+                self.rows.insert(last.map_or(self.rows.len(), |last| last + 1), row);
+            }
         }
     }
 
@@ -123,7 +127,8 @@ impl Report {
     }
 }
 
-fn told(spread: &Spread, digits: usize) -> String {
+/// The median, the least and the greatest, with so many digits after the point.
+pub(super) fn told(spread: &Spread, digits: usize) -> String {
     let Spread { median, least, greatest } = spread;
     format!("{median:.digits$} ({least:.digits$}..{greatest:.digits$})")
 }
@@ -143,6 +148,21 @@ mod tests {
         assert_eq!(round.calls, 200);
         assert_eq!((round.p50_us, round.p99_us, round.worst_us), (101e3, 199e3, 200e3));
         assert!((round.per_second - 200.0 / 20.1).abs() < 1e-9);
+    }
+
+    /// Whoever measures two things of one candidate before the next candidate's turn still has a table for each.
+    #[test]
+    fn what_belongs_to_a_workload_stands_together() {
+        let mut report = Report::default();
+        for (workload, candidate) in [("a", "1"), ("b", "1"), ("a", "2"), ("b", "2"), ("a", "1")] {
+            report.add(workload, candidate, round(&[1]));
+        }
+        let rows: Vec<_> = report
+            .rows
+            .iter()
+            .map(|row| (row.workload.as_str(), row.candidate.as_str(), row.rounds.len()))
+            .collect();
+        assert_eq!(rows, [("a", "1", 2), ("a", "2", 1), ("b", "1", 1), ("b", "2", 1)]);
     }
 
     #[test]

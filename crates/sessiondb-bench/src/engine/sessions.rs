@@ -21,7 +21,7 @@ use super::{
 use crate::{Outcome, sample::settle};
 
 /// Messages of the session whose whole history is read.
-const LONG: u64 = 10_000;
+pub(super) const LONG: u64 = 10_000;
 /// Messages of a session that is forked or deleted.
 const MIDDLE: u64 = 1_000;
 /// Messages in one call.
@@ -122,7 +122,7 @@ impl Caller for Ours {
 }
 
 /// The `n`th session of a workload of its own, which is in no store yet.
-fn new_key(workload: &str, n: u64) -> SessionKey {
+pub(super) fn new_key(workload: &str, n: u64) -> SessionKey {
     SessionKey { peer_kind: workload.to_owned(), ..key(n) }
 }
 
@@ -157,12 +157,14 @@ fn each(
 pub(super) fn run(plan: &Plan, report: &mut Report) -> Outcome<()> {
     let [raw, ours, seed] =
         ["raw", "ours", "seed001"].map(|name| plan.dir.join(format!("sessions-{name}.db")));
-    for (file, schema) in [(&raw, &SessionDb as &dyn Schema), (&ours, &SessionDb), (&seed, &Seed001)] {
+    for (file, schema) in
+        [(&raw, &SessionDb::Whole as &dyn Schema), (&ours, &SessionDb::Whole), (&seed, &Seed001)]
+    {
         fs::copy(plan.filled(schema), file)?;
     }
     let connect = |file| connect(file, Durability::Full, Cache::Writer);
     let stores: Stores = [
-        Box::new(ByHand { name: "raw SQLite", conn: connect(&raw)?, schema: &SessionDb }),
+        Box::new(ByHand { name: "raw SQLite", conn: connect(&raw)?, schema: &SessionDb::Whole }),
         Box::new(Ours(ours::open(&ours, Durability::Full)?.into())),
         Box::new(ByHand { name: "raw SQLite, seed 001's schema", conn: connect(&seed)?, schema: &Seed001 }),
     ];

@@ -31,25 +31,25 @@ pub(super) const STORED_MESSAGE: &str = "aisopod-session, StoredMessage";
 const SEED_001: &str = "raw SQLite, seed 001's schema";
 
 /// The sessions with at least as many messages as a window has.
-fn long_sessions(plan: &Plan) -> Vec<u64> {
+pub(super) fn long_sessions(messages: u64, seed: u64) -> Outcome<Vec<u64>> {
     let mut counts: HashMap<u64, usize> = HashMap::new();
-    for n in 0..plan.messages {
-        *counts.entry(Arrivals::Bursty.session(plan.seed, n)).or_default() += 1;
+    for n in 0..messages {
+        *counts.entry(Arrivals::Bursty.session(seed, n)).or_default() += 1;
     }
     let mut sessions: Vec<u64> =
         counts.into_iter().filter(|(_, count)| *count >= LIMIT).map(|(session, _)| session).collect();
-    sessions.sort_unstable();
-    sessions
-}
-
-pub(super) fn warm(plan: &Plan, times: u64, report: &mut Report) -> Outcome<()> {
-    let sessions = long_sessions(plan);
     if sessions.is_empty() {
         return Err("no session has 50 messages; give more --messages".into());
     }
+    sessions.sort_unstable();
+    Ok(sessions)
+}
+
+pub(super) fn warm(plan: &Plan, times: u64, report: &mut Report) -> Outcome<()> {
+    let sessions = long_sessions(plan.messages, plan.seed)?;
     let session = |n: u64| sessions[(mix(plan.seed ^ n) % sessions.len() as u64) as usize];
     let key = |n: u64| &plan.sample.keys[session(n) as usize];
-    let file = plan.filled(&SessionDb);
+    let file = plan.filled(&SessionDb::Whole);
     read_into_memory(file)?;
     read_into_memory(plan.filled(&Seed001))?;
     let raw = connect(file, Durability::Full, Cache::Reader)?;
@@ -61,7 +61,7 @@ pub(super) fn warm(plan: &Plan, times: u64, report: &mut Report) -> Outcome<()> 
     let mut sqlx = SqlxReader::start(&plan.peer, plan.filled(&Seed001))?;
 
     let mut candidates: Vec<Call<'_>> = vec![
-        (RAW, Box::new(|n| timed(|| by_hand(&raw, &SessionDb, key(n))))),
+        (RAW, Box::new(|n| timed(|| by_hand(&raw, &SessionDb::Whole, key(n))))),
         (MESSAGE, Box::new(|n| timed(|| message(&blocking, key(n))))),
         (
             MESSAGE_ASYNC,
@@ -89,18 +89,18 @@ pub(super) fn cold(plan: &Plan, times: u64, report: &mut Report) -> Outcome<()> 
         report.note(format!("{COLD}: not measured, since the page cache cannot be dropped here: {error}"));
         return Ok(());
     }
-    let sessions = long_sessions(plan);
+    let sessions = long_sessions(plan.messages, plan.seed)?;
     let key =
         |n: u64| &plan.sample.keys[sessions[(mix(plan.seed ^ n) % sessions.len() as u64) as usize] as usize];
-    let file = plan.filled(&SessionDb);
+    let file = plan.filled(&SessionDb::Whole);
     let mut candidates: Vec<Call<'_>> = vec![
         (
             RAW,
             Box::new(|n| {
                 let conn = connect(file, Durability::Full, Cache::Reader)?;
-                SessionDb.session(&conn, &plan.sample.keys[0])?;
+                SessionDb::Whole.session(&conn, &plan.sample.keys[0])?;
                 forget()?;
-                timed(|| by_hand(&conn, &SessionDb, key(n)))
+                timed(|| by_hand(&conn, &SessionDb::Whole, key(n)))
             }),
         ),
         (
@@ -131,7 +131,8 @@ fn forget() -> Outcome<()> {
     Ok(fs::write(Path::new("/proc/sys/vm/drop_caches"), "1")?)
 }
 
-fn by_hand(conn: &Connection, schema: &dyn Schema, key: &SessionKey) -> Outcome<u64> {
+/// The sum of the rows of a window.
+pub(super) fn by_hand(conn: &Connection, schema: &dyn Schema, key: &SessionKey) -> Outcome<u64> {
     let messages = schema.window(conn, key, LIMIT)?;
     Ok(messages.iter().map(|message| message.id.cast_unsigned()).sum())
 }
@@ -139,7 +140,7 @@ fn by_hand(conn: &Connection, schema: &dyn Schema, key: &SessionKey) -> Outcome<
 /// What `StoredMessage` has: content and tool calls as values.
 fn parsed(conn: &Connection, key: &SessionKey) -> Outcome<u64> {
     let value = |text: &str| serde_json::from_str::<serde_json::Value>(text);
-    let messages = SessionDb.window(conn, key, LIMIT)?;
+    let messages = SessionDb::Whole.window(conn, key, LIMIT)?;
     let parsed = messages.into_iter().map(|message| {
         let values = (value(&message.content)?, message.tool_calls.as_deref().map(value).transpose()?);
         Ok((message, values))

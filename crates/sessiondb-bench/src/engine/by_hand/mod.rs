@@ -1,16 +1,16 @@
 //! SQL written by hand for the two schemas: what the candidates do that are SQLite and nothing else. Every statement is
 //! prepared once; nothing is checked that SQLite does not check.
 
+mod connection;
 mod seed001;
 mod session_db;
 
-use std::path::Path;
-
 use rusqlite::{Connection, Statement};
-use sessiondb::{SessionKey, sqlite::Durability};
+use sessiondb::SessionKey;
 
 use crate::Outcome;
 
+pub(super) use connection::{Cache, Settings, connect};
 pub(super) use seed001::{Seed001, TABLES as SEED_001_TABLES};
 pub(super) use session_db::SessionDb;
 
@@ -76,46 +76,6 @@ pub(super) struct Session {
     pub next_seq: i64,
     pub log_first: i64,
     pub view: Option<String>,
-}
-
-/// Page cache of a connection that writes, and of one that reads, in KiB: SessionDB's own figures, for all.
-#[derive(Clone, Copy)]
-pub(super) enum Cache {
-    Writer = 64 * 1024,
-    Reader = 8 * 1024,
-}
-
-/// Every candidate checkpoints when the log has this many pages: 16 MiB, SessionDB's own figure. These do it as
-/// SQLite does by itself, at the end of the commit.
-const CHECKPOINT_PAGES: i64 = 4096;
-
-/// A connection to a database that is there.
-pub(super) fn connect(file: &Path, durability: Durability, cache: Cache) -> Outcome<Connection> {
-    let conn = Connection::open(file)?;
-    let synchronous = match durability {
-        Durability::Full => 2,
-        Durability::Normal => 1,
-    };
-    for (pragma, value) in [
-        ("synchronous", synchronous),
-        ("foreign_keys", 1),
-        ("cache_size", -(cache as i64)),
-        ("wal_autocheckpoint", CHECKPOINT_PAGES),
-        ("temp_store", 2),
-    ] {
-        conn.pragma_update(None, pragma, value)?;
-        let found: i64 = conn.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))?;
-        if found != value {
-            return Err(format!("SQLite did not take {pragma} = {value}").into());
-        }
-    }
-    let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
-    let page: i64 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-    if mode != "wal" || page != 4096 {
-        return Err(format!("the database has mode {mode} and pages of {page}").into());
-    }
-    conn.set_prepared_statement_cache_capacity(64);
-    Ok(conn)
 }
 
 /// One transaction.

@@ -6,7 +6,13 @@ use sessiondb::SessionKey;
 use super::{Message, Schema, Session, rows};
 use crate::Outcome;
 
-pub(in crate::engine) struct SessionDb;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum SessionDb {
+    /// As the engine has it.
+    Whole,
+    /// Nothing is written into the feed.
+    WithoutFeed,
+}
 
 /// The row of a session, and the number of its next message.
 fn find(conn: &Connection, key: &SessionKey) -> rusqlite::Result<Option<(i64, i64)>> {
@@ -22,25 +28,34 @@ fn existing(conn: &Connection, key: &SessionKey) -> Outcome<(i64, i64)> {
     find(conn, key)?.ok_or_else(|| format!("no session {key}").into())
 }
 
-/// A line of the feed.
-fn feed(
-    conn: &Connection,
-    session: i64,
-    at: &str,
-    what: &str,
-    seqs: Option<String>,
-    key: Option<String>,
-) -> rusqlite::Result<()> {
-    conn.prepare_cached(
-        "INSERT INTO commits (session_id, revision, at, what, seqs, key) VALUES (?1, 0, ?2, ?3, ?4, ?5)",
-    )?
-    .execute(params![session, at, what, seqs, key])
-    .map(drop)
+impl SessionDb {
+    /// A line of the feed.
+    fn feed(
+        self,
+        conn: &Connection,
+        session: i64,
+        at: &str,
+        what: &str,
+        seqs: Option<String>,
+        key: Option<String>,
+    ) -> rusqlite::Result<()> {
+        if self == SessionDb::WithoutFeed {
+            return Ok(());
+        }
+        conn.prepare_cached(
+            "INSERT INTO commits (session_id, revision, at, what, seqs, key) VALUES (?1, 0, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![session, at, what, seqs, key])
+        .map(drop)
+    }
 }
 
 impl Schema for SessionDb {
     fn name(&self) -> &'static str {
-        "SessionDB's schema"
+        match self {
+            SessionDb::Whole => "SessionDB's schema",
+            SessionDb::WithoutFeed => "SessionDB's schema, without the feed",
+        }
     }
 
     fn session(&self, conn: &Connection, key: &SessionKey) -> Outcome<Option<Session>> {
@@ -61,7 +76,7 @@ impl Schema for SessionDb {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
             )?
             .insert(params![agent, channel, account, kind, peer, at])?;
-        feed(conn, id, at, "open", None, Some(key.to_string()))?;
+        self.feed(conn, id, at, "open", None, Some(key.to_string()))?;
         Ok(id)
     }
 
@@ -86,7 +101,7 @@ impl Schema for SessionDb {
             1 => first.to_string(),
             _ => format!("{first}-{}", first + count - 1),
         };
-        Ok(feed(conn, id, at, "append", Some(seqs), None)?)
+        Ok(self.feed(conn, id, at, "append", Some(seqs), None)?)
     }
 
     fn window(&self, conn: &Connection, key: &SessionKey, limit: usize) -> Outcome<Vec<Message>> {
@@ -119,7 +134,7 @@ impl Schema for SessionDb {
     fn delete(&self, conn: &Connection, key: &SessionKey, at: &str) -> Outcome<()> {
         let (id, _) = existing(conn, key)?;
         conn.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([id])?;
-        Ok(feed(conn, id, at, "delete", None, Some(key.to_string()))?)
+        Ok(self.feed(conn, id, at, "delete", None, Some(key.to_string()))?)
     }
 
     fn fork(&self, conn: &Connection, key: &SessionKey, new_key: &SessionKey, at: &str) -> Outcome<()> {
@@ -140,7 +155,7 @@ impl Schema for SessionDb {
             "UPDATE sessions SET next_seq = ?2, message_count = ?2 - 1, view = ?3 WHERE id = ?1",
         )?
         .execute(params![id, next, format!("[[{parent},1,{}],[{id},{next},null]]", next - 1)])?;
-        Ok(feed(conn, id, at, "fork", None, Some(new_key.to_string()))?)
+        Ok(self.feed(conn, id, at, "fork", None, Some(new_key.to_string()))?)
     }
 }
 
