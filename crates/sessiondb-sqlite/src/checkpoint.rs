@@ -5,27 +5,27 @@
 //! written meanwhile is left for the next pass, which is shorter. When little is left, the writer does the last pass in
 //! its turn, where nobody adds to the log, and the next write begins it anew.
 //!
+//! SQLite syncs the database only when it comes to the end of the log, which is in the writer's turn then. So that it has little to
+//! sync there, the thread syncs the database after each pass by itself.
+//!
 //! If the thread does not keep up, the writer copies in its turn at [`CHECKPOINT_PAGES_MAX`], however much is left: the log is
 //! never much longer than that, but for a reader.
 //!
 //! Nothing here waits for a reader: what a reader may still need is left for later (`SQLITE_CHECKPOINT_PASSIVE`).
 //!
-//! SQLite syncs the database at the end of a pass only if nothing was added to the log while it copied. So a pass begins when
-//! a commit has just been made, and is over before the next one; then the sync is done beside the writer too, and little is
-//! left to sync in the writer's turn. If it does not come out so, the last pass takes longer, and that is all.
-//!
-//! A pass without a sync counts as copied all the same, and SQLite goes on from there. That is right as long as whoever
-//! comes to the end of the log syncs the database, and no sync of it has failed before. So after a disk error nobody copies
-//! any more, neither this thread nor the writer, also not when it closes; whoever opens the store next copies the whole log
-//! again (`recovery`).
+//! A pass that SQLite did not sync counts as copied all the same, and SQLite goes on from there. That is right as long as
+//! whoever comes to the end of the log syncs the database, and no sync of it has failed before. So after a disk error nobody
+//! copies any more, neither this thread nor the writer, also not when it closes, nor another program; whoever opens the store
+//! next copies the whole log again (`recovery`).
 
 use std::{
+    fmt,
+    path::PathBuf,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicI32, Ordering},
     },
     thread::{Builder, JoinHandle},
-    time::Duration,
 };
 
 use parking_lot::{Condvar, Mutex};
@@ -33,6 +33,7 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, wal::CheckpointMode};
 use sessiondb_core::Error;
 
 use crate::{
+    descriptor,
     error::{Failure, must_stop},
     lock::SideLock,
     options::{CHECKPOINT_PAGES, CHECKPOINT_PAGES_MAX, CHECKPOINT_PASSES, CHECKPOINT_RETRY_PAGES},
@@ -40,9 +41,6 @@ use crate::{
 
 /// Opens the thread's connection.
 pub(crate) type Open = Box<dyn Fn() -> Result<Connection, Failure> + Send + Sync>;
-
-/// How long the thread waits for the next commit. If none comes, it copies what there is.
-const COMMIT_TIMEOUT: Duration = Duration::from_millis(20);
 
 /// Has the log copied when it has grown. The thread is started, and its connection opened, when they are first needed.
 pub(crate) struct Checkpointer {
@@ -54,6 +52,8 @@ pub(crate) struct Checkpointer {
 
 struct Shared {
     open: Open,
+    /// The database's file, if it is one of the system's.
+    database: Option<PathBuf>,
     lock: Arc<SideLock>,
     /// Pages in the log after the last commit.
     pages: AtomicI32,
@@ -76,8 +76,6 @@ struct Shared {
 struct State {
     /// The thread copies, or shall begin to.
     at_work: bool,
-    /// How many commits were made while it copied.
-    commits: u64,
     closing: bool,
 }
 
@@ -91,9 +89,11 @@ enum Pass {
 }
 
 impl Checkpointer {
-    pub(crate) fn new(open: Open, lock: Arc<SideLock>) -> Checkpointer {
+    /// `database` is where the file is, if it is one of the system's and not of a VFS of its own.
+    pub(crate) fn new(open: Open, database: Option<PathBuf>, lock: Arc<SideLock>) -> Checkpointer {
         let shared = Shared {
             open,
+            database,
             lock,
             pages: AtomicI32::new(0),
             due_at: AtomicI32::new(CHECKPOINT_PAGES),
@@ -127,10 +127,7 @@ impl Checkpointer {
         if pages < shared.due_at.load(Ordering::Acquire) {
             return;
         }
-        let mut state = shared.state.lock();
-        state.commits += 1;
-        state.at_work = true;
-        drop(state);
+        shared.state.lock().at_work = true;
         shared.changed.notify_one();
         if self.thread.is_none() {
             let shared = Arc::clone(&self.shared);
@@ -220,23 +217,25 @@ impl Shared {
             Some(conn) => conn,
             None => conn.insert((self.open)()?),
         };
-        let mut came = self.pass(conn)?;
-        for _ in 1..CHECKPOINT_PASSES {
-            if came == Pass::Held {
-                break;
+        for _ in 0..CHECKPOINT_PASSES {
+            if self.pass(conn)? == Pass::Held {
+                return Ok(Pass::Held);
             }
-            self.await_commit();
-            came = self.pass(conn)?;
+            self.sync()?;
         }
-        Ok(came)
+        Ok(Pass::End)
     }
 
-    /// Returns when a commit has just been made, or none comes.
-    fn await_commit(&self) {
-        let mut state = self.state.lock();
-        let seen = state.commits;
-        let nothing_new = |state: &mut State| state.commits == seen && !state.closing;
-        self.changed.wait_while_for(&mut state, nothing_new, COMMIT_TIMEOUT);
+    /// Syncs the database, so that the writer needs not.
+    fn sync(&self) -> Result<(), Failure> {
+        let Some(database) = &self.database else { return Ok(()) };
+        let _passing = self.passing.lock();
+        let synced =
+            descriptor::kept_open(database).and_then(|file| file.map_or(Ok(()), |file| file.sync_data()));
+        synced.map_err(|error| {
+            self.fail(&error);
+            Error::Storage(format!("the database cannot be synced: {error}")).into()
+        })
     }
 
     /// One pass over what is in the log; none after the disk has failed, under this program or another.
@@ -250,11 +249,15 @@ impl Shared {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(Pass::Held),
             Err(error) => {
                 if must_stop(&error) {
-                    self.lock.mark();
-                    self.failed.get_or_init(|| error.to_string());
+                    self.fail(&error);
                 }
                 Err(error)
             }
         }
+    }
+
+    fn fail(&self, error: &dyn fmt::Display) {
+        self.lock.mark();
+        self.failed.get_or_init(|| error.to_string());
     }
 }

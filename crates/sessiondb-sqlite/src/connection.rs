@@ -182,6 +182,10 @@ impl Place {
         Ok(Place { identity: identity(&path)?, path })
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Asks by the path alone, which opens nothing.
     ///
     /// # Errors

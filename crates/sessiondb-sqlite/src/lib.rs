@@ -28,6 +28,7 @@ mod apply;
 mod check;
 mod checkpoint;
 mod connection;
+mod descriptor;
 mod error;
 mod fork;
 mod history;
@@ -64,7 +65,10 @@ pub use options::{Durability, Options};
 pub use recovery::{Recovery, recover};
 pub use sql_view::SqlView;
 
-use crate::{connection::Role, error::Failure, queue::Queue, reader::Readers, transaction::WriteConnection};
+use crate::{
+    checkpoint::Checkpointer, connection::Role, error::Failure, queue::Queue, reader::Readers,
+    transaction::WriteConnection,
+};
 
 /// A store in a SQLite file.
 #[derive(Clone)]
@@ -88,12 +92,15 @@ impl SqliteBackend {
     /// schema, no right to write, … Nothing was changed then.
     pub fn open(options: Options) -> Result<SqliteBackend> {
         let (place, lock, conn) = connection::open(&options, Role::Writer)?;
-        let reader = {
-            let place = place.clone();
-            move || connection::reopen(&place, &options, Role::Reader)
-        };
-        let queue = Queue::start(WriteConnection::new(place, conn, lock, Box::new(reader.clone()))?)?;
-        let readers = Readers::new(Box::new(reader));
+        // A VFS that was asked for may keep its files anywhere.
+        let database = options.vfs.is_none().then(|| place.path().to_owned());
+        let (there, of_readers) = (place.clone(), options.clone());
+        let reader = move || connection::reopen(&there, &of_readers, Role::Reader);
+        let of_checkpoints = Box::new(reader.clone());
+        let writer = WriteConnection::new(place, conn, lock, |lock| {
+            Checkpointer::new(of_checkpoints, database, lock)
+        })?;
+        let (queue, readers) = (Queue::start(writer)?, Readers::new(Box::new(reader)));
         Ok(SqliteBackend { engine: Arc::new(Engine { readers, queue }), blocking: false })
     }
 

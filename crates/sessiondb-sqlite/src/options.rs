@@ -91,7 +91,7 @@ pub(crate) const CHECKPOINT_PAGES_MAX: i32 = 2 * CHECKPOINT_PAGES;
 /// While a reader keeps a checkpoint from finishing, the next is tried after this many further pages: 4 MiB.
 pub(crate) const CHECKPOINT_RETRY_PAGES: i32 = 1024;
 /// Passes over the log beside the writer, before it does the last one in its turn.
-pub(crate) const CHECKPOINT_PASSES: usize = 4;
+pub(crate) const CHECKPOINT_PASSES: usize = 3;
 /// Page cache of the writer, in KiB. It holds the index pages that scattered appends touch.
 pub(crate) const WRITER_CACHE_KIB: i64 = 64 * 1024;
 /// Page cache of each reader, in KiB: a workspace of a thousand sessions, or the histories that a busy agent goes back to.

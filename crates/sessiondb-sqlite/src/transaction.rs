@@ -7,7 +7,7 @@ use sessiondb_core::{Commit, Error, Receipt, Result, time};
 
 use crate::{
     apply,
-    checkpoint::{self, Checkpointer},
+    checkpoint::Checkpointer,
     connection::Place,
     error::{Failure, lacks_room_for_index, must_stop, store_error},
     lock::{SideLock, Turn},
@@ -26,15 +26,15 @@ pub(crate) struct WriteConnection {
 }
 
 impl WriteConnection {
-    /// `open` opens another connection to the same file, which copies the log.
+    /// `copies` makes the thread that copies the log.
     pub(crate) fn new(
         place: Place,
         mut conn: Connection,
         lock: SideLock,
-        open: checkpoint::Open,
+        copies: impl FnOnce(Arc<SideLock>) -> Checkpointer,
     ) -> Result<WriteConnection> {
         let lock = Arc::new(lock);
-        let checkpointer = Checkpointer::new(open, Arc::clone(&lock));
+        let checkpointer = copies(Arc::clone(&lock));
         let log_has = checkpointer.log_has();
         conn.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
             log_has(pages);

@@ -28,6 +28,8 @@ use std::{
     path::Path,
 };
 
+use crate::descriptor;
+
 use self::{
     format::{Checksum, FRAME_HEADER_LEN, Frame, HEADER_LEN, Header},
     mend::Flip,
@@ -113,7 +115,9 @@ pub(crate) enum Copied {
 /// If one of them cannot be read.
 pub(crate) fn copied(log: &Path, database: &Path) -> io::Result<Copied> {
     let (pages, page_size) = pages(log)?;
-    let (mut log, mut database) = (File::open(log)?, File::open(database)?);
+    let too_many = || io::Error::other("too many databases are open");
+    let (mut log, database) = (File::open(log)?, descriptor::kept_open(database)?.ok_or_else(too_many)?);
+    let mut database = &*database;
     let (mut in_log, mut in_database) = (vec![0; page_size as usize], vec![0; page_size as usize]);
     let (mut all, mut none) = (true, true);
     let mut compare = |page: u32, place: Place| -> io::Result<()> {
@@ -125,11 +129,7 @@ pub(crate) fn copied(log: &Path, database: &Path) -> io::Result<Copied> {
         none &= !(same && place.behind);
         Ok(())
     };
-    let compared = pages.into_iter().try_for_each(|(page, place)| compare(page, place));
-    // Closing a descriptor of the database would drop whatever locks SQLite has on it in this process. This one stays open
-    // for as long as the process lives, which comes here once, if ever.
-    std::mem::forget(database);
-    compared?;
+    pages.into_iter().try_for_each(|(page, place)| compare(page, place))?;
     Ok(match (all, none) {
         (true, _) => Copied::All,
         (false, true) => Copied::NothingBehind,
