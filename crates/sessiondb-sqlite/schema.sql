@@ -24,7 +24,7 @@ CREATE TABLE sessions (
     next_seq       INTEGER NOT NULL DEFAULT 1,  -- the number of the next message
     log_count      INTEGER NOT NULL DEFAULT 0,  -- messages in the session's own log
     view           TEXT,                        -- [[session id, first seq, last seq or null], …]; NULL = the whole own log
-    metadata       TEXT    NOT NULL DEFAULT '{}' CHECK (json_type(metadata) = 'object'), log_first INTEGER NOT NULL DEFAULT 1, forked_from INTEGER, forked_at INTEGER,
+    metadata       TEXT    NOT NULL DEFAULT '{}' CHECK (json_type(metadata) = 'object'), log_first INTEGER NOT NULL DEFAULT 1, forked_from INTEGER, forked_at INTEGER, latest_at TEXT, latest_seq INTEGER,
     UNIQUE (agent_id, channel, account_id, peer_kind, peer_id)
 );
 
@@ -51,10 +51,13 @@ CREATE TABLE messages (
     content     TEXT    NOT NULL,  -- JSON, byte for byte as it came
     tool_calls  TEXT,              -- JSON
     attributes  TEXT               -- JSON object
-);
+, later_seq INTEGER);
 
 CREATE UNIQUE INDEX idx_messages_session_id ON messages (session_id, seq);
-CREATE INDEX idx_messages_created_at        ON messages (session_id, created_at);
+-- Messages nearly always come in the order of their times. One that is earlier than another before it is late: its
+-- `later_seq` is the number of the one before it that has the latest time, which the session has in `latest_at` and `latest_seq`
+-- for its whole log. Only late messages are in this index; among the others the numbers are in the order of time.
+CREATE INDEX idx_messages_created_at        ON messages (session_id, created_at) WHERE later_seq IS NOT NULL;
 CREATE INDEX idx_messages_message_id        ON messages (session_id, message_id) WHERE message_id IS NOT NULL;
 
 CREATE TABLE documents (
@@ -139,10 +142,16 @@ CREATE TRIGGER messages_by_hand AFTER INSERT ON messages WHEN NEW.checksum IS NU
                ELSE strftime('%Y-%m-%dT%H:%M:%f', created_at) || '000Z'
            END
      WHERE id = NEW.id;
+    UPDATE messages
+       SET later_seq = (SELECT latest_seq FROM sessions WHERE id = messages.session_id AND latest_at > messages.created_at)
+     WHERE id = NEW.id;
     UPDATE sessions
        SET next_seq = next_seq + 1, log_count = log_count + 1, message_count = message_count + 1,
            updated_at = max(updated_at, (SELECT created_at FROM messages WHERE id = NEW.id))
      WHERE id = NEW.session_id;
+    UPDATE sessions
+       SET (latest_at, latest_seq) = (SELECT created_at, seq FROM messages WHERE id = NEW.id)
+     WHERE id = NEW.session_id AND (SELECT later_seq FROM messages WHERE id = NEW.id) IS NULL;
 END;
 
 -- A DELETE by hand is counted too, in the session itself and in the forks that show the message. When the session

@@ -8,13 +8,14 @@ use sessiondb_core::{
     time,
 };
 
-use crate::{error::Failure, history, query, window};
+use crate::{error::Failure, history, query, row::Latest, window};
 
 pub(crate) type Applied<T> = Result<T, Failure>;
 
 /// Applies one commit. `now` is its time if it does not bring one.
 pub(crate) fn commit(conn: &Connection, commit: &Commit, now: Time) -> Applied<Receipt> {
-    let session = query::session(conn, &commit.key)?;
+    let found = query::session_and_latest(conn, &commit.key)?;
+    let (session, latest) = found.map_or((None, None), |(session, latest)| (Some(session), latest));
     let digest = commit.id.as_ref().map(|_| commit.digest());
     if let Some(receipt) = answered_before(conn, commit, digest, session.as_ref())? {
         return Ok(receipt);
@@ -33,6 +34,7 @@ pub(crate) fn commit(conn: &Connection, commit: &Commit, now: Time) -> Applied<R
         digest,
         at,
         session,
+        latest,
         seqs: Vec::new(),
         what: Vec::new(),
         logged: false,
@@ -148,6 +150,8 @@ pub(crate) struct Change<'a> {
     digest: Option<[u8; 17]>,
     pub at: Time,
     pub session: Option<Session>,
+    /// The message of its log that has the latest time.
+    pub latest: Option<Latest>,
     pub seqs: Vec<u64>,
     /// Which kinds of writes changed something, for the feed.
     what: Vec<&'static str>,
@@ -258,6 +262,7 @@ impl Change<'_> {
                 )?
                 .insert(params![agent_id, channel, account_id, peer_kind, peer_id, family, status, metadata.get(), at])?,
         );
+        self.latest = None;
         self.session = Some(Session {
             log,
             key: self.key.clone(),
@@ -319,11 +324,22 @@ impl Change<'_> {
             token_count: new.token_count,
             attributes: new.attributes.clone(),
         };
-        insert(self.conn, session.log, &message)?;
+        let log = session.log;
         session.head += 1;
         session.log_count += 1;
         session.message_count += 1;
+        self.insert(log, &message)?;
         Ok(seq)
+    }
+
+    /// Inserts a message into the session's log. One that is earlier than another before it is marked: whoever looks for
+    /// times finds it by its index, and all others by their numbers.
+    pub fn insert(&mut self, log: LogId, message: &Message) -> Applied<()> {
+        let later = self.latest.filter(|latest| message.created_at < latest.at);
+        if later.is_none() {
+            self.latest = Some(Latest { at: message.created_at, seq: message.seq });
+        }
+        insert(self.conn, log, message, later.map(|latest| latest.seq))
     }
 
     fn put(&mut self, log: LogId, document: NewDocument) -> Applied<()> {
@@ -363,12 +379,14 @@ impl Change<'_> {
             history::insert_change(self.conn, session.log, &change)?;
         }
         let updated_at = time::to_text(session.updated_at);
+        let latest_at = self.latest.map(|latest| time::to_text(latest.at));
+        let latest_seq = self.latest.map(|latest| latest.seq.cast_signed());
         if self.state {
             self.conn
                 .prepare_cached(
                     "UPDATE sessions SET status = ?2, metadata = ?3, state_revision = ?4, token_usage = ?5, \
                                          next_seq = ?6, log_count = ?7, message_count = ?8, updated_at = ?9, \
-                                         view = ?10 \
+                                         view = ?10, latest_at = ?11, latest_seq = ?12 \
                      WHERE id = ?1",
                 )?
                 .execute(params![
@@ -382,13 +400,15 @@ impl Change<'_> {
                     session.message_count.cast_signed(),
                     updated_at,
                     view_text(&session),
+                    latest_at,
+                    latest_seq,
                 ])?;
         } else if self.logged {
             // The commoner case, which spares the index on status.
             self.conn
                 .prepare_cached(
                     "UPDATE sessions SET token_usage = ?2, next_seq = ?3, log_count = ?4, message_count = ?5, \
-                                         updated_at = ?6 \
+                                         updated_at = ?6, latest_at = ?7, latest_seq = ?8 \
                      WHERE id = ?1",
                 )?
                 .execute(params![
@@ -397,7 +417,9 @@ impl Change<'_> {
                     session.head.cast_signed() + 1,
                     session.log_count.cast_signed(),
                     session.message_count.cast_signed(),
-                    updated_at
+                    updated_at,
+                    latest_at,
+                    latest_seq,
                 ])?;
         }
         if !self.what.is_empty() || self.id.is_some() {
@@ -450,14 +472,14 @@ pub(crate) fn put_document(conn: &Connection, log: LogId, document: &Document) -
     Ok(())
 }
 
-pub(crate) fn insert(conn: &Connection, log: LogId, message: &Message) -> Applied<()> {
+fn insert(conn: &Connection, log: LogId, message: &Message, later: Option<u64>) -> Applied<()> {
     let calls = |calls: &[String]| {
         if calls.is_empty() { Ok(None) } else { Json::from_value(calls).map(|json| Some(json.to_string())) }
     };
     conn.prepare_cached(
         "INSERT INTO messages (session_id, role, content, tool_calls, created_at, seq, message_id, opens, closes, \
-                               token_count, attributes, checksum) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                               token_count, attributes, checksum, later_seq) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?
     .execute(params![
         log.0,
@@ -472,6 +494,7 @@ pub(crate) fn insert(conn: &Connection, log: LogId, message: &Message) -> Applie
         message.token_count.map(u64::cast_signed),
         message.attributes.as_ref().map(Json::get),
         message.checksum(),
+        later.map(u64::cast_signed),
     ])?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use sessiondb_core::{CheckReport, Error, Json, KEPT, Message, Session};
 use crate::{
     error::Failure,
     query,
-    row::{self, DOCUMENT_COLUMNS, MESSAGE_COLUMNS, SESSION_COLUMNS},
+    row::{self, DOCUMENT_COLUMNS, LATEST_COLUMNS, Latest, MESSAGE_COLUMNS, SESSION_COLUMNS},
 };
 
 /// Sessions, messages or documents looked at in one go.
@@ -49,17 +49,17 @@ pub(crate) fn sessions(conn: &Connection, after: i64, report: &mut CheckReport) 
 
 fn page(conn: &Connection, after: i64, report: &mut CheckReport) -> Result<Option<i64>, Failure> {
     let mut statement = conn.prepare_cached(&format!(
-        "SELECT {SESSION_COLUMNS} FROM sessions WHERE id > ?1 ORDER BY id LIMIT ?2"
+        "SELECT {SESSION_COLUMNS}, {LATEST_COLUMNS} FROM sessions WHERE id > ?1 ORDER BY id LIMIT ?2"
     ))?;
     let mut rows = statement.query(params![after, PAGE])?;
     let mut last = None;
     while let Some(row) = rows.next()? {
         last = Some(row.get(0)?);
-        match row::session(row) {
-            Ok(session) => {
+        match row::session(row).and_then(|session| Ok((session, row::latest(row)?))) {
+            Ok((session, latest)) => {
                 // What is kept of deleted sessions for their forks is no session.
                 report.sessions += u64::from(!session.key.is_reserved());
-                if let Err(failure) = self::session(conn, &session, report) {
+                if let Err(failure) = self::session(conn, &session, latest, report) {
                     report.found(&session.key, Error::from(failure));
                 }
             }
@@ -72,7 +72,12 @@ fn page(conn: &Connection, after: i64, report: &mut CheckReport) -> Result<Optio
     Ok(last)
 }
 
-fn session(conn: &Connection, session: &Session, report: &mut CheckReport) -> Result<(), Failure> {
+fn session(
+    conn: &Connection,
+    session: &Session,
+    latest: Option<Latest>,
+    report: &mut CheckReport,
+) -> Result<(), Failure> {
     let at = session.key.to_string();
     if session.key.agent_id != KEPT
         && let Err(error) = session.key.validate()
@@ -89,6 +94,15 @@ fn session(conn: &Connection, session: &Session, report: &mut CheckReport) -> Re
     }
     if messages.last > session.head {
         report.found(&at, format!("message {} stands after {}, its head", messages.last, session.head));
+    }
+    let named = match (latest, messages.latest) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        // The one that it names may have been deleted by hand.
+        (Some(named), Some(there)) => named == there || (named.seq > there.seq && named.at >= there.at),
+    };
+    if !named {
+        report.found(&at, "it does not name the message that has the latest time");
     }
     ancestry(conn, session, &at, report)?;
     documents(conn, session, &at, report)
@@ -146,6 +160,8 @@ fn ancestry(conn: &Connection, session: &Session, at: &str, report: &mut CheckRe
 struct Messages {
     count: u64,
     last: u64,
+    /// The last one that came in the order of time.
+    latest: Option<Latest>,
 }
 
 fn messages(
@@ -155,10 +171,10 @@ fn messages(
     report: &mut CheckReport,
 ) -> Result<Messages, Failure> {
     let mut statement = conn.prepare_cached(&format!(
-        "SELECT {MESSAGE_COLUMNS}, checksum FROM messages WHERE session_id = ?1 ORDER BY seq"
+        "SELECT {MESSAGE_COLUMNS}, checksum, later_seq FROM messages WHERE session_id = ?1 ORDER BY seq"
     ))?;
     let mut rows = statement.query([session.log.0])?;
-    let mut found = Messages { count: 0, last: 0 };
+    let mut found = Messages { count: 0, last: 0, latest: None };
     while let Some(row) = rows.next()? {
         found.count += 1;
         report.messages += 1;
@@ -173,8 +189,26 @@ fn messages(
         found.last = found.last.max(message.seq);
         let checksum: Option<i64> = row.get("checksum")?;
         self::message(&message, checksum, at, report);
+        let later: Option<i64> = row.get("later_seq")?;
+        if !found.in_time(&message, later.map(i64::cast_unsigned)) {
+            report.found(at, format!("message {}: its place in time is not what its mark says", message.seq));
+        }
     }
     Ok(found)
+}
+
+impl Messages {
+    /// Whether the next message is marked as it must be for windows by time: in order, or late and with the number of
+    /// the last one before it that came in order, which may have been deleted by hand since.
+    fn in_time(&mut self, message: &Message, later: Option<u64>) -> bool {
+        match (later, self.latest) {
+            (Some(later), latest) => latest.is_none_or(|latest| later >= latest.seq) && later < message.seq,
+            (None, latest) => {
+                self.latest = Some(Latest { at: message.created_at, seq: message.seq });
+                latest.is_none_or(|latest| message.created_at >= latest.at)
+            }
+        }
+    }
 }
 
 fn message(message: &Message, checksum: Option<i64>, at: &str, report: &mut CheckReport) {

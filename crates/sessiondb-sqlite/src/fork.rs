@@ -101,6 +101,7 @@ impl Change<'_> {
         }
         let log = LogId(log);
         let view = View::of([], log, session.head);
+        self.latest = None;
         self.session = Some(Session { log, view, ..session });
         Ok(log)
     }

@@ -45,6 +45,7 @@ mod restore;
 mod row;
 mod sql_view;
 mod sync;
+mod times;
 mod transaction;
 mod wal;
 mod window;

@@ -17,10 +17,11 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "initial", sql: include_str!("../migrations/0001_initial.sql") },
     Migration { version: 2, name: "views", sql: include_str!("../migrations/0002_views.sql") },
     Migration { version: 3, name: "lists", sql: include_str!("../migrations/0003_lists.sql") },
+    Migration { version: 4, name: "times", sql: include_str!("../migrations/0004_times.sql") },
 ];
 
 /// The version this program writes.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 
 /// Marks a file as SessionDB's (`PRAGMA application_id`): "SESD".
 pub(crate) const APPLICATION_ID: i64 = 0x5345_5344;

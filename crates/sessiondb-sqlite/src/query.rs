@@ -10,7 +10,7 @@ use sessiondb_core::{
 
 use crate::{
     error::Failure,
-    row::{self, DOCUMENT_COLUMNS, SESSION_COLUMNS, VIEW_CHANGE_COLUMNS},
+    row::{self, DOCUMENT_COLUMNS, LATEST_COLUMNS, Latest, SESSION_COLUMNS, VIEW_CHANGE_COLUMNS},
 };
 
 type Read<T> = Result<T, Failure>;
@@ -21,9 +21,18 @@ pub(crate) fn session(conn: &Connection, key: &SessionKey) -> Read<Option<Sessio
     first(&mut statement, params_from_iter(key.parts()), row::session)
 }
 
+/// The session under this key, and its message that has the latest time: what an append must know.
+pub(crate) fn session_and_latest(
+    conn: &Connection,
+    key: &SessionKey,
+) -> Read<Option<(Session, Option<Latest>)>> {
+    let mut statement = conn.prepare_cached(&session_sql())?;
+    first(&mut statement, params_from_iter(key.parts()), |row| Ok((row::session(row)?, row::latest(row)?)))
+}
+
 pub(crate) fn session_sql() -> String {
     format!(
-        "SELECT {SESSION_COLUMNS} FROM sessions \
+        "SELECT {SESSION_COLUMNS}, {LATEST_COLUMNS} FROM sessions \
          WHERE agent_id = ?1 AND channel = ?2 AND account_id = ?3 AND peer_kind = ?4 AND peer_id = ?5"
     )
 }
@@ -282,7 +291,7 @@ mod tests {
     use sessiondb_core::SessionOrder;
 
     use super::*;
-    use crate::{Options, connection, parts, window};
+    use crate::{Options, connection, parts, times, window};
 
     /// How SQLite would run a statement, a line a step.
     fn plan(conn: &Connection, sql: &str) -> String {
@@ -305,8 +314,12 @@ mod tests {
         add("oldest messages of a span", &window::oldest_sql());
         add("newest outlines of a span", &window::newest_outlines_sql());
         add("oldest outlines of a span", &window::oldest_outlines_sql());
-        add("latest messages of a log", &window::times_sql(false));
-        add("latest messages of a short span", &window::times_sql(true));
+        add("last message up to a number", &times::place_sql());
+        add("messages up to a number", &times::down_sql());
+        add("late messages of a log", &times::late_sql());
+        add("whether late messages follow", &times::late_follow_sql());
+        add("messages of a short span by time", &times::short_sql());
+        add("whether messages of a short span follow", &times::short_follow_sql());
         add("message by the writer's id", &window::message_by_id_sql());
         add("ancestors", ANCESTORS_SQL);
         add("who reads a log", "SELECT 1 FROM ancestors WHERE log_id = ?1");

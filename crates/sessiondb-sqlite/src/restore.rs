@@ -120,10 +120,11 @@ impl Change<'_> {
         if !self.key.is_reserved() && !session.is_begun() {
             return Err(self.differs("state"));
         }
-        apply::insert(self.conn, session.log, &new)?;
+        let log = session.log;
         session.head = new.seq;
         session.log_count += 1;
         session.message_count += 1;
+        self.insert(log, &new)?;
         self.logged = true;
         self.changed("restore");
         Ok(())

@@ -53,6 +53,22 @@ pub(crate) fn session(row: &Row<'_>) -> Read<Session> {
     })
 }
 
+/// Of all messages in a session's own log the last one that none before it is later than.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Latest {
+    pub at: Time,
+    pub seq: u64,
+}
+
+/// The columns of a session, after those of [`SESSION_COLUMNS`], that [`latest`] reads.
+pub(crate) const LATEST_COLUMNS: &str = "latest_at, latest_seq";
+
+pub(crate) fn latest(row: &Row<'_>) -> Read<Option<Latest>> {
+    let named = Named { row, table: "sessions", id: 0 };
+    let Some(seq) = named.count_opt(19, "latest_seq")? else { return Ok(None) };
+    Ok(Some(Latest { at: named.time(18, "latest_at")?, seq }))
+}
+
 pub(crate) fn message(row: &Row<'_>) -> Read<Message> {
     let named = Named { row, table: "messages", id: 0 };
     Ok(Message {

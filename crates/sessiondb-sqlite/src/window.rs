@@ -5,13 +5,13 @@ use sessiondb_core::{
     Conflict, Error, Message, MessagePage, Session, Span, View, Window,
     calls::{self, Outline},
     limits::{CALL_REACH, PAGE_MAX},
-    time,
 };
 
 use crate::{
     error::Failure,
-    query::{self, all, first},
+    query::{self, all},
     row::{self, MESSAGE_COLUMNS, OUTLINE_COLUMNS},
+    times,
 };
 
 type Read<T> = Result<T, Failure>;
@@ -22,9 +22,6 @@ const REACHES: [usize; 4] = [0, 16, CALL_REACH, 2 * CALL_REACH];
 
 /// Outlines that are read at once to find how many messages weigh so much.
 const OUTLINES: usize = 64;
-
-/// A span with fewer messages is read whole and sorted by time; of a longer one the times are looked up in the index.
-const SHORT_SPAN: i64 = 2_000;
 
 /// Messages of a stretch, newest first.
 pub(crate) fn newest_sql() -> String {
@@ -113,7 +110,7 @@ pub(crate) fn message_window(conn: &Connection, session: &Session, window: Windo
             let (messages, has_earlier, exceeds) = ending(conn, &spans, limit)?;
             Ok(MessagePage::new(messages, has_earlier, false, exceeds))
         }
-        Window::Times { .. } => times(conn, session, window),
+        Window::Times { .. } => times::window(conn, session, window),
         Window::Log { seq, limit } => {
             let own = Stretch { log: session.log.0, first: session.log_first.cast_signed(), last: i64::MAX };
             let ancestors = query::ancestors(conn, session.log)?;
@@ -269,68 +266,6 @@ pub(crate) fn any(conn: &Connection, spans: &[Stretch]) -> Read<bool> {
         }
     }
     Ok(false)
-}
-
-/// The times of a stretch's messages in an interval, the latest first. Row ids grow with `seq` within a log, so among
-/// equal times their order is that of `seq`, and costs nothing.
-pub(crate) fn times_sql(short: bool) -> String {
-    let (seq, time) = if short { ("seq", "+created_at") } else { ("+seq", "created_at") };
-    format!(
-        "SELECT created_at, seq, id FROM messages \
-         WHERE session_id = ?1 AND {seq} BETWEEN ?2 AND ?3 AND {time} > ?4 AND {time} < ?5 AND {time} <= ?6 \
-           AND NOT (+created_at = ?6 AND +seq >= ?7) \
-         ORDER BY created_at DESC, id DESC LIMIT ?8"
-    )
-}
-
-/// The latest messages of an interval. Their times are read first, from each span as many as may be wanted, and then the
-/// messages whose times are the latest of all.
-fn times(conn: &Connection, session: &Session, window: Window) -> Read<MessagePage> {
-    let Window::Times { after, before, cursor, limit } = window else {
-        return Ok(MessagePage::new(Vec::new(), false, false, false));
-    };
-    // All times of the store lie between these texts.
-    let after = after.map_or_else(String::new, time::to_text);
-    let end = || "~".to_owned();
-    let before = before.and_then(query::before).map_or_else(end, time::to_text);
-    let (latest, before_seq) = match cursor {
-        Some((time, seq)) => (time::to_text(time), i64::try_from(seq).unwrap_or(i64::MAX)),
-        None => (end(), i64::MAX),
-    };
-    let spans = stretches(&session.view.closed(session.head));
-    let mut found: Vec<(String, i64, usize, i64)> = Vec::new();
-    let mut has_later = false;
-    for (place, span) in spans.iter().enumerate() {
-        // The index on times has those of the whole log, of which a short span may be little.
-        let short = span.last.saturating_sub(span.first) < SHORT_SPAN;
-        let mut statement = conn.prepare_cached(&times_sql(short))?;
-        let params =
-            params![span.log, span.first, span.last, after, before, latest, before_seq, limit as i64 + 1];
-        let mut rows = statement.query(params)?;
-        while let Some(row) = rows.next()? {
-            found.push((row.get(0)?, row.get(1)?, place, row.get(2)?));
-        }
-        if cursor.is_some() && !has_later {
-            has_later = conn
-                .prepare_cached(
-                    "SELECT 1 FROM messages \
-                     WHERE session_id = ?1 AND +seq BETWEEN ?2 AND ?3 AND created_at > ?4 AND created_at < ?5 \
-                       AND created_at >= ?6 AND (created_at > ?6 OR seq >= ?7) LIMIT 1",
-                )?
-                .exists(params![span.log, span.first, span.last, after, before, latest, before_seq])?;
-        }
-    }
-    found.sort_unstable_by(|a, b| (&b.0, b.1).cmp(&(&a.0, a.1)));
-    let has_earlier = found.len() > limit;
-    found.truncate(limit);
-    found.sort_unstable_by_key(|(_, seq, place, _)| (*place, *seq));
-    let mut statement =
-        conn.prepare_cached(&format!("SELECT {MESSAGE_COLUMNS} FROM messages WHERE id = ?1"))?;
-    let mut messages = Vec::with_capacity(found.len());
-    for (_, _, _, id) in found {
-        messages.extend(first(&mut statement, [id], row::message)?);
-    }
-    Ok(MessagePage::new(messages, has_earlier, has_later, false))
 }
 
 /// The message with this id of the writer's, if it is in the session's view; of several the one that is read last. An id
