@@ -85,7 +85,7 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a process waits for its turn to write among processes of ours. Longer than any write takes.
 pub(crate) const TURN_TIMEOUT: Duration = Duration::from_secs(30);
 /// The log is copied into the database when it has this many pages: 16 MiB.
-pub(crate) const CHECKPOINT_PAGES: i32 = 4096;
+pub(crate) const CHECKPOINT_PAGES: i32 = 8192;
 /// The writer copies it in its turn when it has this many, since copying beside it does not keep up: 32 MiB.
 pub(crate) const CHECKPOINT_PAGES_MAX: i32 = 2 * CHECKPOINT_PAGES;
 /// While a reader keeps a checkpoint from finishing, the next is tried after this many further pages: 4 MiB.

@@ -11,7 +11,7 @@ use super::{
     Plan,
     append::stored,
     by_hand::{Cache, Schema, Seed001, SessionDb, connect, transact},
-    load::SESSIONS,
+    load::{SESSIONS, mix},
     ours,
     report::Report,
     sample::{Sample, key},
@@ -81,9 +81,15 @@ impl Caller for ByHand {
 
 struct Ours(blocking::Store);
 
+impl Ours {
+    const NAME: &str = "SessionDB, blocking";
+}
+
+const SEED_001: &str = "raw SQLite, seed 001's schema";
+
 impl Caller for Ours {
     fn name(&self) -> &'static str {
-        "SessionDB, blocking"
+        Ours::NAME
     }
 
     fn session_open(&self, key: &SessionKey) -> Outcome<()> {
@@ -166,7 +172,7 @@ pub(super) fn run(plan: &Plan, report: &mut Report) -> Outcome<()> {
     let stores: Stores = [
         Box::new(ByHand { name: "raw SQLite", conn: connect(&raw)?, schema: &SessionDb::Whole }),
         Box::new(Ours(ours::open(&ours, Durability::Full)?.into())),
-        Box::new(ByHand { name: "raw SQLite, seed 001's schema", conn: connect(&seed)?, schema: &Seed001 }),
+        Box::new(ByHand { name: SEED_001, conn: connect(&seed)?, schema: &Seed001 }),
     ];
     let (long, parent) = (new_key("long", 0), new_key("parent", 0));
     for store in &stores {
@@ -193,6 +199,7 @@ pub(super) fn run(plan: &Plan, report: &mut Report) -> Outcome<()> {
         store.delete(&new_key("deleted", n))
     })?;
     history(plan, &stores, &long, &ours, report)?;
+    times(plan, &long, [&ours, &seed], report)?;
     // Seed 001's forks are copies, so it has more.
     let (by_hand, in_ours) = (stored(&raw)?, stored(&ours)?);
     if by_hand == in_ours {
@@ -212,4 +219,38 @@ fn history(plan: &Plan, stores: &Stores, key: &SessionKey, ours: &Path, report: 
     let stored_messages = move |_| timed(|| Ok(aisopod.get_history(key, &all)?.messages.len() as u64));
     candidates.push((window::STORED_MESSAGE, Box::new(stored_messages)));
     measure(report, "history of 10,000 messages", plan.rounds, 8, &mut candidates)
+}
+
+/// The newest messages before a time. Seed 001's schema has an index of all times for it.
+fn times(plan: &Plan, key: &SessionKey, [ours, seed]: [&Path; 2], report: &mut Report) -> Outcome<()> {
+    let store = blocking::Store::from(ours::open(ours, Durability::Full)?);
+    let seed = connect(seed, Durability::Full, Cache::Reader)?;
+    let row = Seed001.session(&seed, key)?.ok_or("the long session is gone")?.id;
+    let message = |n: u64| mix(plan.seed ^ n) % LONG;
+    let mut statement = seed
+        .prepare("SELECT created_at, id FROM messages WHERE session_id = ?1 ORDER BY id LIMIT 1 OFFSET ?2")?;
+    let ours_at = |n: u64| -> Outcome<_> {
+        let page = store.message_window(key, Window::range(message(n) + 1, message(n) + 1))?;
+        let message = page.messages.first().ok_or("a message is gone")?;
+        Ok((message.created_at, message.seq))
+    };
+    let mut candidates: Vec<Call<'_>> = vec![
+        (
+            Ours::NAME,
+            Box::new(|n| {
+                let cursor = Some(ours_at(n)?);
+                let window = Window::Times { after: None, before: None, cursor, limit: window::LIMIT };
+                timed(|| Ok(store.message_window(key, window)?.messages.len() as u64))
+            }),
+        ),
+        (
+            SEED_001,
+            Box::new(|n| {
+                let (time, id): (String, i64) = statement
+                    .query_row((row, message(n).cast_signed()), |row| Ok((row.get(0)?, row.get(1)?)))?;
+                timed(|| Ok(Seed001::before(&seed, row, (&time, id), window::LIMIT)?.len() as u64))
+            }),
+        ),
+    ];
+    measure(report, "50 messages before a time, of 10,000", plan.rounds, 200, &mut candidates)
 }

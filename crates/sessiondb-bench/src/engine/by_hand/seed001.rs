@@ -134,3 +134,22 @@ fn session(row: &Row<'_>) -> rusqlite::Result<Session> {
         ..Session::default()
     })
 }
+
+impl Seed001 {
+    /// The newest messages of a session before a time and a row, oldest first.
+    pub fn before(
+        conn: &Connection,
+        session: i64,
+        (time, row): (&str, i64),
+        limit: usize,
+    ) -> Outcome<Vec<Message>> {
+        let mut statement = conn.prepare_cached(
+            "SELECT id, role, content, tool_calls, created_at FROM messages \
+             WHERE session_id = ?1 AND created_at <= ?2 AND (created_at < ?2 OR id < ?3) \
+             ORDER BY created_at DESC, id DESC LIMIT ?4",
+        )?;
+        let mut messages = rows(&mut statement, params![session, time, row, limit as i64], message)?;
+        messages.reverse();
+        Ok(messages)
+    }
+}

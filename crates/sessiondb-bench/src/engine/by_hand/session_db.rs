@@ -93,7 +93,8 @@ impl Schema for SessionDb {
         let count = contents.len() as i64;
         conn.prepare_cached(
             "UPDATE sessions SET next_seq = next_seq + ?3, log_count = log_count + ?3, \
-                                 message_count = message_count + ?3, updated_at = ?2 \
+                                 message_count = message_count + ?3, updated_at = ?2, latest_at = ?2, \
+                                 latest_seq = next_seq + ?3 - 1 \
              WHERE id = ?1",
         )?
         .execute(params![id, at, count])?;

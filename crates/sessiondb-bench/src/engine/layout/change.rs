@@ -19,6 +19,8 @@ pub(super) enum Change {
     Nothing,
     /// There is no index of this name.
     WithoutIndex(&'static str),
+    /// All messages are in the index of times, and not only late ones.
+    AllTimes,
     WithoutFeed,
     /// Its pages have so many bytes.
     PagesOf(i64),
@@ -56,6 +58,10 @@ impl Change {
         match self {
             Change::Nothing | Change::WithoutFeed => Ok(()),
             Change::WithoutIndex(name) => Ok(conn.execute_batch(&format!("DROP INDEX {name}"))?),
+            Change::AllTimes => Ok(conn.execute_batch(
+                "DROP INDEX idx_messages_created_at;
+                 CREATE INDEX idx_messages_created_at ON messages (session_id, created_at)",
+            )?),
             Change::PagesOf(bytes) => {
                 // With a write-ahead log pages keep their size.
                 conn.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;

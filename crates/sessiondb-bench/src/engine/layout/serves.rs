@@ -1,13 +1,10 @@
 //! What an index is there for: a read that goes another way without it.
 
 use rusqlite::{Connection, ToSql};
-use sessiondb::time;
 
 use super::super::{
-    fill::at,
     load::{SESSIONS, mix},
     sample::Sample,
-    sessions::LONG,
 };
 use crate::Outcome;
 
@@ -16,8 +13,8 @@ use crate::Outcome;
 pub(super) struct Read {
     /// What is read, in words.
     pub what: &'static str,
-    /// Its first column is a number. It may name `:agent`, `:channel`, `:account` and `:peer` of a session, `:long`, the row of
-    /// the long session, and `:time`, when one of its messages came.
+    /// Its first column is a number. It may name `:agent`, `:channel`, `:account` and `:peer` of a session, and `:long`, the row
+    /// of the long session.
     pub sql: &'static str,
 }
 
@@ -26,7 +23,6 @@ impl Read {
     pub fn run(&self, conn: &Connection, sample: &Sample, seed: u64, n: u64) -> Outcome<u64> {
         let random = mix(seed ^ n);
         let [agent, channel, account, _, peer] = sample.keys[(random % SESSIONS) as usize].parts();
-        let time = time::to_text(at(random % LONG));
         let mut statement = conn.prepare_cached(self.sql)?;
         for (name, value) in [
             (":agent", &agent as &dyn ToSql),
@@ -35,7 +31,6 @@ impl Read {
             (":peer", &peer),
             // It was made after all others.
             (":long", &(SESSIONS.cast_signed() + 1)),
-            (":time", &time),
         ] {
             if let Some(place) = statement.parameter_index(name)? {
                 statement.raw_bind_parameter(place, value)?;
@@ -48,12 +43,6 @@ impl Read {
         Ok(sum)
     }
 }
-
-pub(super) const MESSAGES_BY_TIME: Read = Read {
-    what: "50 messages before a time, of a session of 10,000",
-    sql: "SELECT * FROM messages WHERE session_id = :long AND created_at < :time \
-          ORDER BY created_at DESC, id DESC LIMIT 50",
-};
 
 pub(super) const MESSAGE_BY_ITS_ID: Read = Read {
     what: "a message by its writer's id, not there, of a session of 10,000",

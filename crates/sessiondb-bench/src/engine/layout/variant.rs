@@ -81,11 +81,10 @@ pub(super) fn all() -> Vec<Variant> {
             "nothing is other: a line that differs no more than this one tells nothing",
             Change::Nothing,
         ),
-        Variant::without(
-            "no idx_messages_created_at",
-            "idx_messages_created_at",
-            "seed 001's: a session's messages by their time",
-            serves::MESSAGES_BY_TIME,
+        Variant::file(
+            "idx_messages_created_at whole",
+            "as seed 001 names it: all of a session's messages by their time, and not only late ones",
+            Change::AllTimes,
         ),
         Variant::without(
             "no idx_messages_message_id",
