@@ -168,7 +168,9 @@ fn set_mode(path: &Path, mode: u32) {
 fn a_read_only_file() {
     let (dir, db) = filled();
     let before = fs::read(&db).unwrap();
-    set_mode(&dir.path().join("s.db-lock"), 0o666);
+    for lock in ["s.db-lock", "s.db-next"] {
+        set_mode(&dir.path().join(lock), 0o666);
+    }
     set_mode(&db, 0o444);
     for (mode, why) in [(0o777, "read-only"), (0o555, "cannot open")] {
         set_mode(dir.path(), 0o755);

@@ -77,8 +77,8 @@ fn a_checkpoint_without_room_is_told_and_tried_again_by_itself() {
     disk.heal();
     append(&store, 10).unwrap();
     disk.record();
-    // More than the 32 MiB at which the log is copied at the latest.
-    for _ in 0..72 {
+    // More than the 64 MiB at which the log is copied at the latest.
+    for _ in 0..140 {
         append(&store, 500_000).unwrap();
     }
     block_on(store.close()).unwrap();
@@ -117,16 +117,16 @@ fn a_checkpoint_beside_the_writer_that_cannot_be_synced_stops_writes() {
     let store = open(dir.path(), &disk);
     disk.fail_syncs_of(NAME);
     let mut acknowledged = 0;
-    // At the latest with 32 MiB in the log the writer itself copies it, and meets the error.
+    // At the latest with 64 MiB in the log the writer itself copies it, and meets the error.
     let error = loop {
         match append(&store, 500_000) {
             Ok(_) => acknowledged += 1,
             Err(error) => break error,
         }
-        assert!(acknowledged < 80, "{acknowledged} appends after a database that cannot be synced");
+        assert!(acknowledged < 150, "{acknowledged} appends after a database that cannot be synced");
     };
     assert!(matches!(error, Error::Stopped(_)), "{error:?}");
-    assert!(acknowledged >= 32, "{acknowledged}");
+    assert!(acknowledged >= 64, "{acknowledged}");
     disk.heal();
     assert!(matches!(append(&store, 10), Err(Error::Stopped(_))));
     assert_eq!(messages(&store), acknowledged);

@@ -187,7 +187,8 @@ fn insert(conn: &Connection, commit: &Commit, seq: u64) {
 fn count(conn: &Connection, commit: &Commit, seq: u64) {
     let (at, seq) = (time::to_text(commit.at.unwrap()), seq.cast_signed());
     conn.execute(
-        "UPDATE sessions SET next_seq = ?1 + 1, log_count = ?1, message_count = ?1, updated_at = ?2 WHERE id = 1",
+        "UPDATE sessions SET next_seq = ?1 + 1, log_count = ?1, message_count = ?1, updated_at = ?2, latest_at = ?2, \
+         latest_seq = ?1 WHERE id = 1",
         (seq, &at),
     )
     .unwrap();

@@ -19,7 +19,7 @@
 //! next copies the whole log again (`recovery`).
 
 use std::{
-    fmt,
+    fmt, mem,
     path::PathBuf,
     sync::{
         Arc, OnceLock,
@@ -29,14 +29,17 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex};
-use rusqlite::{Connection, ErrorCode, MAIN_DB, wal::CheckpointMode};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, hooks::Wal, wal::CheckpointMode};
 use sessiondb_core::Error;
 
 use crate::{
-    descriptor,
-    error::{Failure, must_stop},
+    descriptor::{self, KEPT_MAX},
+    error::{Failure, puts_the_disk_in_doubt},
     lock::SideLock,
-    options::{CHECKPOINT_PAGES, CHECKPOINT_PAGES_MAX, CHECKPOINT_PASSES, CHECKPOINT_RETRY_PAGES},
+    options::{
+        CHECKPOINT_PAGES, CHECKPOINT_PAGES_MAX, CHECKPOINT_PASSES, CHECKPOINT_REST_PAGES,
+        CHECKPOINT_RETRY_PAGES, GUEST_CHECKPOINT_PAGES,
+    },
 };
 
 /// Opens the thread's connection.
@@ -79,13 +82,23 @@ struct State {
     closing: bool,
 }
 
-/// How far a pass came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pass {
-    /// Up to the end of the log.
-    End,
-    /// Up to what a reader still needs; or nowhere, since another program is copying.
-    Held,
+/// Lets a connection that is handed out copy the log by itself, as SQLite does, but not after the disk has failed.
+pub(crate) fn of_guest(conn: &mut Connection, lock: SideLock) -> rusqlite::Result<()> {
+    conn.wal_hook(Some(move |wal: &mut Wal, pages| {
+        let due = pages >= GUEST_CHECKPOINT_PAGES && !lock.is_marked().unwrap_or(true);
+        let copied = if due { wal.checkpoint_v2(CheckpointMode::PASSIVE).map(drop) } else { Ok(()) };
+        // The commit was made, whatever became of this.
+        match copied {
+            Err(error) if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) => {
+                tracing::error!(%error, "the checkpoint failed");
+                if puts_the_disk_in_doubt(&error) {
+                    lock.mark();
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }))
 }
 
 impl Checkpointer {
@@ -127,7 +140,10 @@ impl Checkpointer {
         if pages < shared.due_at.load(Ordering::Acquire) {
             return;
         }
-        shared.state.lock().at_work = true;
+        if !mem::replace(&mut shared.state.lock().at_work, true) {
+            // Time for it, also where the log was much longer already.
+            shared.writers_at.fetch_max(pages.saturating_add(CHECKPOINT_PAGES), Ordering::AcqRel);
+        }
         shared.changed.notify_one();
         if self.thread.is_none() {
             let shared = Arc::clone(&self.shared);
@@ -150,18 +166,18 @@ impl Checkpointer {
 
     /// A pass of the writer's, in its turn.
     pub(crate) fn pass_in_turn(&self, conn: &Connection) -> rusqlite::Result<()> {
-        let came = self.shared.pass(conn);
-        self.put_off(matches!(came, Ok(Pass::Held) | Err(_)));
-        came.map(drop)
+        let passed = self.shared.pass(conn);
+        self.put_off();
+        passed.map(drop)
     }
 
-    /// When the writer copies the next time, if the log is not begun anew before.
-    pub(crate) fn put_off(&self, held: bool) {
+    /// When the log is copied the next time, if it is not begun anew before: a reader may still need what is in it.
+    pub(crate) fn put_off(&self) {
         self.shared.rest_is_due.store(false, Ordering::Release);
-        let further = if held { CHECKPOINT_RETRY_PAGES } else { CHECKPOINT_PAGES };
-        let at = self.shared.pages.load(Ordering::Acquire).saturating_add(further);
+        let at = self.shared.pages.load(Ordering::Acquire).saturating_add(CHECKPOINT_RETRY_PAGES);
         self.shared.due_at.store(at.max(CHECKPOINT_PAGES), Ordering::Release);
-        self.shared.writers_at.store(at.max(CHECKPOINT_PAGES_MAX), Ordering::Release);
+        let writers_at = at.saturating_add(CHECKPOINT_PAGES).max(CHECKPOINT_PAGES_MAX);
+        self.shared.writers_at.store(writers_at, Ordering::Release);
     }
 
     /// What the disk answered, if it failed while the log was copied.
@@ -201,8 +217,7 @@ impl Shared {
             }
             drop(state);
             match self.copy(&mut conn) {
-                Ok(Pass::End) => self.rest_is_due.store(true, Ordering::Release),
-                Ok(Pass::Held) => {}
+                Ok(left) => self.rest_is_due.store(left <= CHECKPOINT_REST_PAGES, Ordering::Release),
                 Err(failure) => tracing::error!(error = %Error::from(failure), "the checkpoint failed"),
             }
             let pages = self.pages.load(Ordering::Acquire);
@@ -211,44 +226,54 @@ impl Shared {
         }
     }
 
-    /// Pass after pass, until little is left.
-    fn copy(&self, conn: &mut Option<Connection>) -> Result<Pass, Failure> {
+    /// Pass after pass, until little is left. Answers how much the last one has left, in pages.
+    fn copy(&self, conn: &mut Option<Connection>) -> Result<i32, Failure> {
         let conn = match conn {
             Some(conn) => conn,
             None => conn.insert((self.open)()?),
         };
+        let mut left = i32::MAX;
         for _ in 0..CHECKPOINT_PASSES {
-            if self.pass(conn)? == Pass::Held {
-                return Ok(Pass::Held);
-            }
+            left = self.pass(conn)?;
             self.sync()?;
+            if self.state.lock().closing {
+                break;
+            }
         }
-        Ok(Pass::End)
+        Ok(left)
     }
 
     /// Syncs the database, so that the writer needs not.
     fn sync(&self) -> Result<(), Failure> {
         let Some(database) = &self.database else { return Ok(()) };
         let _passing = self.passing.lock();
-        let synced =
-            descriptor::kept_open(database).and_then(|file| file.map_or(Ok(()), |file| file.sync_data()));
-        synced.map_err(|error| {
+        let file = match descriptor::kept_open(database, KEPT_MAX) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                // SQLite syncs it when it comes to the end of the log.
+                tracing::warn!(%error, "the database cannot be opened to be synced");
+                return Ok(());
+            }
+        };
+        file.sync_data().map_err(|error| {
             self.fail(&error);
             Error::Storage(format!("the database cannot be synced: {error}")).into()
         })
     }
 
-    /// One pass over what is in the log; none after the disk has failed, under this program or another.
-    fn pass(&self, conn: &Connection) -> rusqlite::Result<Pass> {
+    /// One pass over what is in the log; none after the disk has failed, under this program or another. Answers how many
+    /// pages it has left: a reader may still need what they would be written over, or another program is copying.
+    fn pass(&self, conn: &Connection) -> rusqlite::Result<i32> {
         let _passing = self.passing.lock();
         if self.lock.is_marked().unwrap_or(true) {
-            return Ok(Pass::Held);
+            return Ok(i32::MAX);
         }
         match conn.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE) {
-            Ok((log, copied)) => Ok(if copied >= log { Pass::End } else { Pass::Held }),
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(Pass::Held),
+            Ok((log, copied)) => Ok(log - copied),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(i32::MAX),
             Err(error) => {
-                if must_stop(&error) {
+                if puts_the_disk_in_doubt(&error) {
                     self.fail(&error);
                 }
                 Err(error)

@@ -7,12 +7,12 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rusqlite::{Connection, MAIN_DB, OpenFlags, config::DbConfig, ffi, wal::CheckpointMode};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, config::DbConfig, ffi, wal::CheckpointMode};
 use sessiondb_core::{Error, Result};
 
 use crate::{
     Options,
-    error::Failure,
+    error::{Failure, puts_the_disk_in_doubt},
     lock::SideLock,
     migrate::{self, Kind},
     options::{BUSY_TIMEOUT, LOG_BYTES_KEPT, READER_CACHE_KIB, WRITER_CACHE_KIB},
@@ -59,9 +59,8 @@ pub(crate) fn open(options: &Options, role: Role) -> Result<(Place, SideLock, Co
         ready = kind == Kind::Store(migrate::SCHEMA_VERSION)
             && sql_view::are_there(&conn, options.sql_views).map_err(|e| cannot(describe(&e)))?;
     }
-    let lock = SideLock::open(&path).map_err(|e| {
-        cannot(format!("the file beside it that queues writers, '{}-lock': {e}", path.display()))
-    })?;
+    let lock =
+        SideLock::open(&path).map_err(|e| cannot(format!("a file beside it that queues writers, {e}")))?;
     // A file that is ready needs no turn to write: whoever only reads does not wait for whoever writes. One that is not
     // is made ready by one process at a time, since SQLite does not wait when it switches a file to WAL.
     let turn = match ready {
@@ -75,7 +74,9 @@ pub(crate) fn open(options: &Options, role: Role) -> Result<(Place, SideLock, Co
     }
     if let Err(failure) = prepare(&conn).and_then(|()| sql_view::make(&conn, options.sql_views)) {
         // What was begun may be in the log, and not have been synced.
-        lock.mark();
+        if matches!(&failure, Failure::Sqlite(error) if puts_the_disk_in_doubt(error)) {
+            lock.mark();
+        }
         return Err(relocate(failure, &cannot));
     }
     configure(&conn, options, role).map_err(|failure| relocate(failure, &cannot))?;
@@ -254,10 +255,14 @@ fn prepare(conn: &Connection) -> Result<(), Failure> {
         .into());
     }
     // The switch is committed only after it was answered, and what went wrong then is told nobody: the file would go on with a
-    // rollback journal, which a power cut can bring back. A file without a log has less than no frames in it.
-    let (frames, _) = conn.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::NOOP)?;
-    if frames < 0 {
-        return Err(Error::Storage("the file could not be switched to a write-ahead log".into()).into());
+    // rollback journal, which a power cut can bring back. A file without a log has less than no frames in it. Somebody who
+    // writes just now writes a log.
+    match conn.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::NOOP) {
+        Ok((frames, _)) if frames < 0 => {
+            return Err(Error::Storage("the file could not be switched to a write-ahead log".into()).into());
+        }
+        Err(error) if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) => return Err(error.into()),
+        _ => {}
     }
     migrate::run(conn)
 }
@@ -324,7 +329,6 @@ fn is_half_written(failure: &Failure) -> bool {
 }
 
 pub(crate) fn describe(error: &rusqlite::Error) -> String {
-    use rusqlite::ErrorCode;
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => "the file is not a SQLite database; nothing was changed".into(),
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly) => {
@@ -395,7 +399,7 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(path.parent().unwrap()), 0o700);
         assert_eq!(mode(path.parent().unwrap().parent().unwrap()), 0o700);
-        for suffix in ["", "-wal", "-shm", "-lock"] {
+        for suffix in ["", "-wal", "-shm", "-lock", "-next"] {
             assert_eq!(mode(Path::new(&format!("{}{suffix}", path.display()))), 0o600, "{suffix}");
         }
     }

@@ -68,3 +68,8 @@ pub(crate) fn must_stop(error: &rusqlite::Error) -> bool {
             )
         )
 }
+
+/// Whether after this error of the disk nobody may rely on what was not synced before: others must be told.
+pub(crate) fn puts_the_disk_in_doubt(error: &rusqlite::Error) -> bool {
+    !lacks_room_for_index(error) && error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
+}

@@ -158,7 +158,8 @@ fn open(database: &Path, end: &str) -> io::Result<File> {
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(beside(database, end))
+    let path = beside(database, end);
+    options.open(&path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
 /// Whether it could be had at once.

@@ -84,14 +84,18 @@ impl Options {
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a process waits for its turn to write among processes of ours. Longer than any write takes.
 pub(crate) const TURN_TIMEOUT: Duration = Duration::from_secs(30);
-/// The log is copied into the database when it has this many pages: 16 MiB.
+/// The log is copied into the database when it has this many pages: 32 MiB.
 pub(crate) const CHECKPOINT_PAGES: i32 = 8192;
-/// The writer copies it in its turn when it has this many, since copying beside it does not keep up: 32 MiB.
+/// The writer copies it in its turn when it has this many, since copying beside it does not keep up: 64 MiB.
 pub(crate) const CHECKPOINT_PAGES_MAX: i32 = 2 * CHECKPOINT_PAGES;
-/// While a reader keeps a checkpoint from finishing, the next is tried after this many further pages: 4 MiB.
+/// While a reader keeps the log from being begun anew, it is copied again after this many further pages: 4 MiB.
 pub(crate) const CHECKPOINT_RETRY_PAGES: i32 = 1024;
 /// Passes over the log beside the writer, before it does the last one in its turn.
 pub(crate) const CHECKPOINT_PASSES: usize = 3;
+/// What the writer may be left to copy in its turn: 2 MiB.
+pub(crate) const CHECKPOINT_REST_PAGES: i32 = 512;
+/// A connection that is handed out copies the log when it has this many pages, as SQLite does by itself: 4 MiB.
+pub(crate) const GUEST_CHECKPOINT_PAGES: i32 = 1_000;
 /// Page cache of the writer, in KiB. It holds the index pages that scattered appends touch.
 pub(crate) const WRITER_CACHE_KIB: i64 = 64 * 1024;
 /// Page cache of each reader, in KiB: a workspace of a thousand sessions, or the histories that a busy agent goes back to.

@@ -4,7 +4,7 @@
 use std::{
     fmt,
     fs::{self, File, OpenOptions},
-    io,
+    io::{self, Seek},
     path::{Path, PathBuf},
 };
 
@@ -110,17 +110,24 @@ pub(crate) fn before_opening(path: &Path, options: &Options) -> Result<()> {
 /// the log. It must be on the disk before anything is answered from it: a commit that comes again with its id is answered
 /// without a sync of its own.
 fn sync(path: &Path, log: &Path) -> Result<()> {
-    if fs::metadata(log).map_or(0, |meta| meta.len()) == 0 {
+    let cannot = |e: io::Error| cannot_open(path, format!("its log cannot be synced: {e}"));
+    let file = match File::open(log) {
+        Ok(file) => file,
+        // There is none, or whoever closed the store last has just deleted it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(cannot(error)),
+    };
+    if file.metadata().map_err(cannot)?.len() == 0 {
         return Ok(());
     }
-    File::open(log).and_then(|log| log.sync_all()).map_err(|error| {
+    file.sync_all().map_err(|error| {
         match SideLock::open(path) {
             Ok(lock) => lock.mark(),
             Err(error) => {
-                tracing::error!(%error, "whoever opens the store next cannot be told that the disk failed")
+                tracing::error!(%error, "whoever opens the store next cannot be told that the disk failed");
             }
         }
-        cannot_open(path, format!("its log cannot be synced: {error}"))
+        cannot(error)
     })
 }
 
@@ -148,18 +155,25 @@ fn recover_in_turn(path: &Path, options: &Options, lock: &SideLock) -> Result<Re
         let _alone = alone(path, options)?;
         recovery.copy = Some(set_aside(&log).map_err(|e| cannot("its damaged log cannot be copied", e))?);
         while let Some(Damage { patch: Some(patch), commits_before, commits_behind, .. }) = &rest {
-            wal::mend(&log, patch).map_err(|e| cannot("its log cannot be put right", e))?;
+            wal::mend(&log, patch).map_err(|e| {
+                // What is read now may not be what is on the disk.
+                lock.mark();
+                cannot("its log cannot be put right", e)
+            })?;
             recovery.mended += 1;
             recovery.kept = commits_before + commits_behind;
             rest = examine()?;
         }
     }
-    if SideLock::is_marked_at(path) {
+    let marked = SideLock::is_marked_at(path);
+    if marked {
         write_again(path, options)?;
-        lock.clear_mark().map_err(|e| cannot("its side lock", e))?;
     }
     if let Some(damage) = rest {
-        cut(path, options, &damage, &mut recovery)?;
+        cut(path, options, &damage, marked, &mut recovery)?;
+    }
+    if marked {
+        lock.clear_mark().map_err(|e| cannot("its side lock", e))?;
     }
     Ok(recovery)
 }
@@ -211,8 +225,12 @@ fn copy_durably(from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut copy = options.open(to)?;
-    let copied =
-        File::open(from).and_then(|mut from| io::copy(&mut from, &mut copy)).and_then(|_| copy.sync_all());
+    let copied = wal::open_to_read(from).and_then(|from| {
+        let mut from = &*from;
+        from.rewind()?;
+        io::copy(&mut from, &mut copy)?;
+        copy.sync_all()
+    });
     if copied.is_err() {
         let _ = fs::remove_file(to);
     }
@@ -224,12 +242,24 @@ fn copy_durably(from: &Path, to: &Path) -> io::Result<()> {
 ///
 /// But SQLite may have copied the log before it was damaged. If the database has all that is in the log, nothing is lost
 /// with it; and if it has a part of what is behind the damage, what comes before must not be copied over that.
-fn cut(path: &Path, options: &Options, damage: &Damage, recovery: &mut Recovery) -> Result<()> {
+fn cut(
+    path: &Path,
+    options: &Options,
+    damage: &Damage,
+    in_doubt: bool,
+    recovery: &mut Recovery,
+) -> Result<()> {
     let cannot = |what: &str, e: io::Error| cannot_open(path, format!("{what}: {e}"));
     let log = beside(path, "-wal");
     let alone = alone(path, options)?;
-    match wal::copied(&log, path).map_err(|e| cannot("it cannot be compared with its log", e))? {
+    match wal::copied(&log, path, damage).map_err(|e| cannot("it cannot be compared with its log", e))? {
         Copied::All => {
+            // What was compared may be in the system's memory only.
+            let synced = match in_doubt {
+                true => replace(path),
+                false => wal::sync_database(path),
+            };
+            synced.map_err(|e| cannot("it cannot be synced", e))?;
             wal::empty(&log).map_err(|e| cannot("its log cannot be emptied", e))?;
             recovery.kept = damage.commits_before + damage.commits_behind;
         }
@@ -260,11 +290,6 @@ fn cut(path: &Path, options: &Options, damage: &Damage, recovery: &mut Recovery)
 
 /// Puts a log with the same bytes in the place of this one, which is on the disk when it has the name.
 ///
-/// After a sync that failed, the system holds the pages for clean that it could not write: they are in its memory, where the
-/// next process reads them as if they were on the disk. Written into another file they are dirty again, and its sync is a
-/// true one. In their own place they would be as well, but a power cut could then leave neither what was there nor what is
-/// written.
-///
 /// What a checkpoint had copied into the database before the sync failed is in doubt as well, and in the log. It is copied
 /// again with the rest, since nobody has the store open: SQLite makes the index of the log anew, in which nothing counts as
 /// copied.
@@ -274,19 +299,32 @@ fn write_again(path: &Path, options: &Options) -> Result<()> {
         return Ok(());
     }
     let _alone = alone(path, options)?;
-    let again = beside(&log, "-again");
-    let written = match fs::remove_file(&again) {
+    replace(&log).map_err(|e| {
+        cannot_open(path, format!("its log could not be synced, and now not be written: {e}"))
+    })?;
+    // The system tells an error once to each descriptor, and this one's was seen to.
+    wal::forget_errors(path);
+    Ok(())
+}
+
+/// Puts a file with the same bytes in the place of this one, durably.
+///
+/// After a sync that failed, the system holds the pages for clean that it could not write: they are in its memory, where the
+/// next process reads them as if they were on the disk. Written into another file they are dirty again, and its sync is a
+/// true one. In their own place they would be as well, but a power cut could then leave neither what was there nor what is
+/// written.
+fn replace(file: &Path) -> io::Result<()> {
+    let again = beside(file, "-again");
+    match fs::remove_file(&again) {
         // One that was broken off.
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
     }
-    .and_then(|()| copy_durably(&log, &again))
-    .and_then(|()| belong_as(&log, &again))
-    .and_then(|()| fs::rename(&again, &log))
-    .and_then(|()| connection::sync_parent(&log));
-    written
-        .map_err(|e| cannot_open(path, format!("its log could not be synced, and now not be written: {e}")))
+    copy_durably(file, &again)?;
+    belong_as(file, &again)?;
+    fs::rename(&again, file)?;
+    connection::sync_parent(file)
 }
 
 /// A connection to a store of ours while nobody else has it open, and nobody can open it. SQLite keeps the index of the log

@@ -9,7 +9,7 @@ use crate::{
     apply,
     checkpoint::Checkpointer,
     connection::Place,
-    error::{Failure, lacks_room_for_index, must_stop, store_error},
+    error::{Failure, lacks_room_for_index, must_stop, puts_the_disk_in_doubt, store_error},
     lock::{SideLock, Turn},
     migrate,
     queue::{Answer, Writer},
@@ -76,7 +76,7 @@ impl WriteConnection {
         }
         let Ok(_turn) = self.lock.acquire() else {
             // Whoever has the turn adds to the log, and copies it.
-            return self.checkpointer.put_off(true);
+            return self.checkpointer.put_off();
         };
         if let Err(error) = self.checkpointer.pass_in_turn(&self.conn) {
             tracing::error!(%error, "the checkpoint failed");
@@ -202,7 +202,14 @@ impl Writer for WriteConnection {
     /// copied before may never have been synced. Then the log stays, and whoever opens the store next copies all of it.
     fn close(mut self) -> Result<()> {
         self.checkpointer.close();
-        if self.lock.is_marked().unwrap_or(true) {
+        let wrote = self.conn.total_changes() > 0;
+        if wrote {
+            // SQLite does not tell of errors of the copying that it does as it closes.
+            self.checkpoint();
+        }
+        // Nobody's disk may fail between the look and the closing. Who only reads waits for nobody.
+        let turn = wrote.then(|| self.lock.acquire()).transpose();
+        if turn.is_err() || self.lock.is_marked().unwrap_or(true) {
             self.conn
                 .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
                 .map_err(|e| store_error(&e))?;
@@ -316,9 +323,11 @@ fn note_disk_error(lock: &SideLock, stopped: &mut Option<String>, error: &rusqli
     }
 }
 
-/// Refuses writes from now on, and leaves word of it for the next process.
+/// Refuses writes from now on, and leaves word for others if the disk is in doubt.
 fn stop(lock: &SideLock, stopped: &mut Option<String>, error: &rusqlite::Error) {
     tracing::error!(%error, "writes are refused from now on");
     stopped.get_or_insert(error.to_string());
-    lock.mark();
+    if puts_the_disk_in_doubt(error) {
+        lock.mark();
+    }
 }

@@ -42,7 +42,7 @@ fn every_other_command_refuses_a_damaged_log_and_says_how_to_go_on() {
         let run = place.run(args);
         assert_eq!((run.code, run.stdout.as_str()), (6, ""), "{args:?}");
         insta::allow_duplicates! {
-            insta::assert_snapshot!(masked(&place, &run.stderr), @"error: cannot open DIR/sessions.db: its write-ahead log is damaged: frame N of N does not check; N transactions before it can be read, N behind it would be lost. Nothing was changed. `sessiondb recover` keeps a copy of the log and puts it right: what was there can be told from the checksums");
+            insta::assert_snapshot!(masked(&place, &run.stderr), @"error: cannot open DIR/sessions.db: its write-ahead log is damaged: frame N of N does not check; N transactions before it can be read, N behind it would be lost. (A power cut leaves this too where a program writes with durability=normal.) Nothing was changed. `sessiondb recover` keeps a copy of the log and puts it right: what was there can be told from the checksums");
         }
     }
 }

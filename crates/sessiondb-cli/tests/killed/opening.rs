@@ -1,6 +1,6 @@
 //! Killed while a store is made, and while one of an older version is brought up to date.
 
-use std::{env, fs, path::Path};
+use std::{env, fs, path::Path, process::Command};
 
 use pollster::block_on;
 use sessiondb::{NewMessage, SessionKey, Window};
@@ -64,7 +64,7 @@ fn a_store_that_was_killed_as_it_was_made_is_made_by_the_next() {
             let mut names: Vec<_> =
                 names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
             names.sort_unstable();
-            assert_eq!(names, ["s.db", "s.db-lock"], "what is left of a store that was closed");
+            assert_eq!(names, ["s.db", "s.db-lock", "s.db-next"], "what is left of a store that was closed");
         },
     );
     tally.must_have(&[Call::Pwrite, Call::Sync, Call::Remove, Call::Open, Call::MakeDirectory]);
@@ -105,4 +105,32 @@ fn a_store_that_was_killed_as_it_was_brought_up_to_date_loses_nothing() {
         },
     );
     tally.must_have(&[Call::Pwrite, Call::Sync, Call::Remove, Call::Open]);
+}
+
+/// A process that was killed between its write and its sync leaves a commit in the system's memory alone. The next process
+/// finds it in the log, and answers who sends it again that it is there; so it must be on the disk by then.
+#[test]
+fn a_log_that_is_found_is_synced_before_anything_is_answered_from_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (live, left) = (dir.path().join("live.db"), dir.path().join("s.db"));
+    let store = block_on(sessiondb::open(&live.display().to_string())).unwrap();
+    block_on(store.append(&key(), vec![NewMessage::new("user", "hello")])).unwrap();
+    for end in ["", "-wal"] {
+        fs::copy(format!("{}{end}", live.display()), format!("{}{end}", left.display())).unwrap();
+    }
+    let calls = dir.path().join("calls");
+    let output = Command::new("strace")
+        .args(["-f", "-y", "-e", "trace=fsync,fdatasync,write", "-o"])
+        .arg(&calls)
+        .args([env!("CARGO_BIN_EXE_sessiondb"), "ls", "--db"])
+        .arg(&left)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let calls = fs::read_to_string(&calls).unwrap();
+    let place =
+        |what: &dyn Fn(&str) -> bool| calls.lines().position(what).unwrap_or_else(|| panic!("{calls}"));
+    let synced = place(&|line| line.contains("sync(") && line.contains("s.db-wal>") && line.contains("= 0"));
+    let answered = place(&|line| line.contains("write(1<"));
+    assert!(synced < answered, "{calls}");
 }

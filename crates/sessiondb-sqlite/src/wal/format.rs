@@ -103,7 +103,12 @@ impl Frame<'_> {
 
     /// Whether a transaction ends with this frame: it says how long the database is then.
     pub fn commits(self) -> bool {
-        number(self.0, 4) != 0
+        self.commits_length().is_some()
+    }
+
+    /// How many pages the database has when the transaction ends with this frame.
+    pub fn commits_length(self) -> Option<u32> {
+        Some(number(self.0, 4)).filter(|pages| *pages != 0)
     }
 
     pub fn salts(self) -> [u8; 8] {

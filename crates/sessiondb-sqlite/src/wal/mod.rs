@@ -26,6 +26,7 @@ use std::{
     fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom, Write},
     path::Path,
+    sync::Arc,
 };
 
 use crate::descriptor;
@@ -105,7 +106,7 @@ pub(crate) enum Copied {
     /// Something of it.
     InPart,
     /// Every page that the log has, as its last transaction left it. Of the frame that does not check it is not known; but
-    /// SQLite copies the log in the order of the pages, and counts nothing as copied until all is.
+    /// the pages that come after it were copied too, and SQLite copies up to a frame, all pages of it.
     All,
 }
 
@@ -113,23 +114,29 @@ pub(crate) enum Copied {
 ///
 /// # Errors
 /// If one of them cannot be read.
-pub(crate) fn copied(log: &Path, database: &Path) -> io::Result<Copied> {
-    let (pages, page_size) = pages(log)?;
-    let too_many = || io::Error::other("too many databases are open");
-    let (mut log, database) = (File::open(log)?, descriptor::kept_open(database)?.ok_or_else(too_many)?);
+pub(crate) fn copied(log: &Path, database: &Path, damage: &Damage) -> io::Result<Copied> {
+    let Pages { versions, size } = pages(log, damage)?;
+    let (mut log, database) = (File::open(log)?, open_to_read(database)?);
     let mut database = &*database;
-    let (mut in_log, mut in_database) = (vec![0; page_size as usize], vec![0; page_size as usize]);
+    let (mut in_log, mut in_database) = (vec![0; size as usize], vec![0; size as usize]);
     let (mut all, mut none) = (true, true);
-    let mut compare = |page: u32, place: Place| -> io::Result<()> {
-        log.seek(SeekFrom::Start(place.offset))?;
-        log.read_exact(&mut in_log)?;
-        database.seek(SeekFrom::Start(u64::from(page - 1) * u64::from(page_size)))?;
-        let same = read(&mut database, &mut in_database)? && in_log == in_database;
-        all &= same;
-        none &= !(same && place.behind);
-        Ok(())
-    };
-    pages.into_iter().try_for_each(|(page, place)| compare(page, place))?;
+    for (page, versions) in versions {
+        database.seek(SeekFrom::Start(u64::from(page - 1) * u64::from(size)))?;
+        let there = read(&mut database, &mut in_database)?;
+        // Whether it is as the newest version is, as one behind the damage, as one before it.
+        let (mut newest, mut behind, mut before) = (false, false, false);
+        for version in versions {
+            log.seek(SeekFrom::Start(version.offset))?;
+            log.read_exact(&mut in_log)?;
+            newest = there && in_log == in_database;
+            if newest {
+                *(if version.behind { &mut behind } else { &mut before }) = true;
+            }
+        }
+        all &= newest;
+        // A page that was written as it had been proves nothing.
+        none &= !behind || before;
+    }
     Ok(match (all, none) {
         (true, _) => Copied::All,
         (false, true) => Copied::NothingBehind,
@@ -137,29 +144,64 @@ pub(crate) fn copied(log: &Path, database: &Path) -> io::Result<Copied> {
     })
 }
 
-/// Where in the log a page's newest version is, and whether that is behind the damage.
+/// A descriptor of the file that is not closed while the file is there: see [`descriptor`].
+///
+/// # Errors
+/// If it cannot be opened.
+pub(crate) fn open_to_read(file: &Path) -> io::Result<Arc<File>> {
+    let file = descriptor::kept_open(file, usize::MAX)?;
+    file.ok_or_else(|| io::Error::other("no descriptor"))
+}
+
+/// Syncs the database.
+///
+/// # Errors
+/// If that fails, or it cannot be opened.
+pub(crate) fn sync_database(database: &Path) -> io::Result<()> {
+    open_to_read(database)?.sync_all()
+}
+
+/// Takes from the descriptor of this database, if there is one, the error that it would still tell.
+pub(crate) fn forget_errors(database: &Path) {
+    if let Ok(Some(file)) = descriptor::kept_open(database, 0) {
+        let _ = file.sync_data();
+    }
+}
+
+/// The pages of the transactions in the log, each with its versions in order.
+struct Pages {
+    versions: BTreeMap<u32, Vec<Version>>,
+    size: u32,
+}
+
+/// Where in the log a page stands, and whether that is behind the damage.
 #[derive(Clone, Copy)]
-struct Place {
+struct Version {
     offset: u64,
     behind: bool,
 }
 
-/// Every page of the transactions in the log, and the size of a page.
-fn pages(log: &Path) -> io::Result<(BTreeMap<u32, Place>, u32)> {
+fn pages(log: &Path, damage: &Damage) -> io::Result<Pages> {
     let mut file = BufReader::with_capacity(256 << 10, File::open(log)?);
     let mut bytes = [0; HEADER_LEN];
     let header = if read(&mut file, &mut bytes)? { Header::sound(&bytes) } else { None };
     let header = header.ok_or_else(|| io::Error::other("the log's header does not check"))?;
     let frame_len = (FRAME_HEADER_LEN as u64) + u64::from(header.page_size);
-    let (mut pages, mut pending) = (BTreeMap::new(), Vec::new());
-    follow(&mut file, &header, |Sound { number, frame, behind }| {
+    let (mut versions, mut pending, mut length) = (BTreeMap::<u32, Vec<Version>>::new(), Vec::new(), 0);
+    follow(&mut file, &header, |Sound { number, frame }| {
         let offset = (HEADER_LEN + FRAME_HEADER_LEN) as u64 + (number - 1) * frame_len;
-        pending.push((frame.page(), offset));
-        if frame.commits() {
-            pages.extend(pending.drain(..).map(|(page, offset)| (page, Place { offset, behind })));
+        // What stands before the damage in the transaction that it is in counts as behind it.
+        pending.push((frame.page(), Version { offset, behind: number > damage.frames_before }));
+        if let Some(pages) = frame.commits_length() {
+            length = pages;
+            for (page, version) in pending.drain(..) {
+                versions.entry(page).or_default().push(version);
+            }
         }
     })?;
-    Ok((pages, header.page_size))
+    // Pages that the database does not have any more are not copied.
+    versions.retain(|page, _| *page <= length);
+    Ok(Pages { versions, size: header.page_size })
 }
 
 /// A frame that checks, and where it stands.
@@ -167,8 +209,6 @@ struct Sound<'a> {
     /// Counted from 1.
     number: u64,
     frame: Frame<'a>,
-    /// Whether something before it does not check.
-    behind: bool,
 }
 
 /// What was found on the way through the frames.
@@ -226,7 +266,7 @@ fn follow(file: &mut impl Read, header: &Header, mut sound: impl FnMut(Sound<'_>
         let Some(broken) = &mut found.broken else {
             if frame.follows(header, last) {
                 found.before.add(frame);
-                sound(Sound { number: found.frames, frame, behind: false });
+                sound(Sound { number: found.frames, frame });
                 if frame.commits() {
                     found.frames_before = found.frames;
                 }
@@ -256,7 +296,7 @@ fn follow(file: &mut impl Read, header: &Header, mut sound: impl FnMut(Sound<'_>
         }
         if chain.frames > 0 {
             broken.behind.add(frame);
-            sound(Sound { number: found.frames, frame, behind: true });
+            sound(Sound { number: found.frames, frame });
         }
         if chain.frames == found.frames - broken.frame {
             broken.next = chain;

@@ -2,13 +2,15 @@
 //! the product has for its own.
 
 use std::{
+    cell::Cell,
     ops::{Deref, DerefMut},
     sync::PoisonError,
+    time::Duration,
 };
 
 pub use shuttle::{
     future::block_on,
-    thread::{Builder, JoinHandle},
+    thread::{Builder, JoinHandle, yield_now},
 };
 
 #[derive(Default)]
@@ -69,5 +71,42 @@ impl Condvar {
 
     pub fn notify_all(&self) {
         self.0.notify_all();
+    }
+}
+
+/// Time passes as the schedule has it.
+pub struct Stopwatch;
+
+impl Stopwatch {
+    pub fn start() -> Stopwatch {
+        Stopwatch
+    }
+
+    pub fn share(self, _parts: u32, _most: Duration) -> Patience {
+        Patience
+    }
+}
+
+#[derive(Clone, Copy)]
+pub struct Patience;
+
+impl Patience {
+    pub fn none() -> Patience {
+        Patience
+    }
+
+    pub fn begin(self) -> Deadline {
+        Deadline(Cell::new(2))
+    }
+}
+
+/// Over after so many looks.
+pub struct Deadline(Cell<u32>);
+
+impl Deadline {
+    pub fn is_over(&self) -> bool {
+        let left = self.0.get();
+        self.0.set(left.saturating_sub(1));
+        left == 0
     }
 }
