@@ -1,7 +1,7 @@
 //! The checkpoint: copies the write-ahead log into the database, beside whoever writes.
 //!
-//! SQLite begins the log anew when a write finds all of it copied into the database and synced there. To copy 16 MiB and sync
-//! them takes as long as several commits, so a thread does it, with a connection of its own, while others read and write. What is
+//! SQLite begins the log anew when a write finds all of it copied into the database and synced there. To copy 32 MiB and sync
+//! them takes as long as many commits, so a thread does it, with a connection of its own, while others read and write. What is
 //! written meanwhile is left for the next pass, which is shorter. When little is left, the writer does the last pass in
 //! its turn, where nobody adds to the log, and the next write begins it anew.
 //!
