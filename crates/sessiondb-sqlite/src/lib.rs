@@ -117,7 +117,12 @@ impl SqliteBackend {
         let (engine, (answer, receiver)) = (Arc::clone(&self.engine), oneshot::channel());
         std::thread::Builder::new()
             .name(name.into())
-            .spawn(move || answer.send(work(&engine)))
+            .spawn(move || {
+                let done = work(&engine);
+                // Whoever has the answer may drop the store, and is the last to do so: it is closed then, and not some time later.
+                drop(engine);
+                let _ = answer.send(done);
+            })
             .map_err(|e| Error::Storage(format!("no thread named {name}: {e}")))?;
         receiver.await.unwrap_or_else(|_| Err(Error::Storage(format!("the thread {name} panicked"))))
     }
