@@ -87,3 +87,18 @@ fn others_go_on_meanwhile() {
     });
     assert!(block_on(store.check()).unwrap().is_clean());
 }
+
+/// The thread that had optimized held the store a moment longer than its caller, and closed it when the caller had made a
+/// new one in the same place: it deleted that one's log, by its name.
+#[test]
+fn a_store_that_is_dropped_after_it_was_optimized_is_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    for n in 0..50 {
+        let path = dir.path().join(format!("{n}.db"));
+        let store = open(&path);
+        block_on(store.append(&key("p"), vec![NewMessage::new("user", "x")])).unwrap();
+        block_on(store.optimize()).unwrap();
+        drop(store);
+        assert!(!path.with_extension("db-wal").exists(), "its log is still there");
+    }
+}
