@@ -5,7 +5,7 @@ use super::{mutex::MutexConnection, ours::SessionDb, pool::Pool, raw::Raw, sqlx:
 /// What holds for all of them.
 pub(super) const ALL: &str = "\
 All: WAL, pages of 4096 bytes, foreign keys, prepared statements, page caches of 64 MiB to write and 8 MiB to read, a
-checkpoint at 16 MiB of log within the measured time; synchronous is FULL or NORMAL as each line says. Sessions are found
+checkpoint at 32 MiB of log within the measured time; synchronous is FULL or NORMAL as each line says. Sessions are found
 by their five-part key. Before each line of appends the file is opened anew, and a quarter of the time warms up, which is
 not counted; afterwards every message that was answered must be stored, and no other. Messages have 400 bytes of content.
 By hand, as in SessionDB, a statement is compiled once for whatever is bound to it (SQLITE_DBCONFIG_ENABLE_QPSG; the SQLite

@@ -103,7 +103,7 @@ async fn open(database: &str, synchronous: SqliteSynchronous, cache_kib: i64) ->
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(30))
         .pragma("cache_size", (-cache_kib).to_string())
-        .pragma("wal_autocheckpoint", "4096")
+        .pragma("wal_autocheckpoint", "8192")
         .pragma("temp_store", "2")
         .disable_statement_logging();
     // Seed 003 waits 10 s for a connection, which many callers would exceed.

@@ -16,7 +16,7 @@ pub(in crate::engine) enum Cache {
 
 /// Every candidate checkpoints when the log has this many bytes: SessionDB's own figure. Those by hand do it as SQLite does
 /// by itself, at the end of the commit.
-const CHECKPOINT_BYTES: i64 = 16 << 20;
+const CHECKPOINT_BYTES: i64 = 32 << 20;
 
 /// What one may set of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -153,7 +153,7 @@ pub(super) fn all() -> Vec<Variant> {
         Variant::writer("writer's cache of 256 MiB", "all of a store of this size", writer_cache(256)),
         Variant::writer(
             "checkpoint at 4 MiB",
-            "as it is 16 MiB of log; 4 MiB is what SQLite has by itself; a page that changed often is copied once",
+            "as it is 32 MiB of log; 4 MiB is what SQLite has by itself; a page that changed often is copied once",
             checkpoint(4),
         ),
         Variant::writer(
