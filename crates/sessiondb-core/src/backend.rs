@@ -5,8 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    CheckReport, Commit, Document, DocumentFilter, DocumentPage, Lineage, MessagePage, Parts, PartsPage,
-    Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, SessionParts, ViewChange, Window,
+    ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Lineage, MessagePage, Parts,
+    PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, SessionParts, ViewChange,
+    Window,
 };
 
 /// The contract between a storage engine and the rest of SessionDB. Callers use [`Store`](crate::Store), which checks
@@ -63,6 +64,10 @@ pub trait Backend: Send + Sync {
 
     /// A page of a session's documents; `None` if there is no such session.
     async fn document_list(&self, key: &SessionKey, filter: &DocumentFilter) -> Result<Option<DocumentPage>>;
+
+    /// What was committed after this place of the feed, at most `limit` changes, in their order; without a place, nothing but
+    /// the place where the feed ends now. A change is there as soon as its commit is answered, whichever process made it.
+    async fn changes(&self, after: Option<u64>, limit: usize) -> Result<ChangePage>;
 
     /// Looks at everything: recounts, re-reads, compares checksums.
     async fn check(&self) -> Result<CheckReport>;

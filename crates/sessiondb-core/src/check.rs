@@ -1,9 +1,10 @@
 //! What [`Backend::check`](crate::Backend::check) reports.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The result of looking at everything in a store.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CheckReport {
     /// How many sessions were looked at.
     pub sessions: u64,
@@ -20,7 +21,8 @@ pub struct CheckReport {
 pub const FINDINGS_MAX: usize = 1_000;
 
 /// One thing that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Finding {
     /// Where: a session by its key, a row by its table and number, or the file.
     pub at: String,

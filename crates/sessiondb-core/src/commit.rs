@@ -32,15 +32,22 @@ pub type CommitId = String;
 /// # assert!(commit.validate().is_ok());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Commit {
     /// The session.
     pub key: SessionKey,
     /// The caller's name for this commit, which makes it repeatable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, max_length = 512))]
     pub id: Option<CommitId>,
     /// When it happened, if not now. An import gives the times of its source; what is given is kept, but
     /// `updated_at` never goes back.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::text_opt")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
     pub at: Option<Time>,
     /// What must hold, or nothing is written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<Expect>,
     /// What to write, in this order.
     pub writes: Vec<Write>,
@@ -48,6 +55,8 @@ pub struct Commit {
 
 /// What a commit expects to find. An absent session has revision 0, head 0 and no documents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Expect {
     /// There is no session under this key.
     Absent,
@@ -72,6 +81,8 @@ pub enum Expect {
 /// One change. Every write but [`Open`](Write::Open) needs the session to exist, opened before or by an earlier write
 /// of the same commit; otherwise the commit is [`Error::NotFound`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Write {
     /// Opens the session if there is none. If there is one, nothing changes; if it is of another family than the
     /// one named, that is a conflict.
@@ -119,6 +130,7 @@ pub enum Write {
         /// The last message to hide.
         through: u64,
         /// What stands in their place.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         summary: Vec<NewMessage>,
     },
     /// Shows what the last compaction hid, in the place of its summary. If there was none since the last reset, or all
@@ -154,25 +166,35 @@ pub enum Write {
 
 /// How a session is forked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Fork {
     /// The session to fork.
     pub parent: SessionKey,
     /// The last message of the parent's view that the fork shows; `None` for all that is there, 0 for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<u64>,
     /// The fork's status; `None` for the parent's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
     /// The fork's metadata, an object; `None` for the parent's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Json>,
 }
 
 /// How a session is opened.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Opening {
     /// The family; `None` for any that exists, and [`FAMILY_DEFAULT`](crate::FAMILY_DEFAULT) for a new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub family: Option<String>,
     /// The status of a new session; `None` for [`STATUS_DEFAULT`](crate::STATUS_DEFAULT).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
     /// The metadata of a new session, an object; `None` for `{}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Json>,
 }
 
@@ -359,7 +381,13 @@ impl Commit {
     /// # Errors
     /// [`Error::Invalid`], saying what is wrong or which limit is exceeded.
     pub fn validate(&self) -> Result<()> {
+        self.validate_as(false)
+    }
+
+    /// The same, of a handle that may or may not write to the store's own addresses.
+    fn validate_as(&self, system: bool) -> Result<()> {
         match self.writes.first() {
+            _ if system => self.key.validate_any()?,
             // An archive also has what the store keeps for forks under addresses of its own.
             Some(Write::Restore(_)) if self.key.agent_id == KEPT => self.key.validate_any()?,
             _ => self.key.validate()?,
@@ -551,8 +579,8 @@ impl Write {
 ///
 /// # Errors
 /// [`Error::Invalid`], saying what is wrong or which limit is exceeded.
-pub(crate) fn validate_all(commits: &[Commit]) -> Result<()> {
-    commits.iter().try_for_each(Commit::validate)?;
+pub(crate) fn validate_all(commits: &[Commit], system: bool) -> Result<()> {
+    commits.iter().try_for_each(|commit| commit.validate_as(system))?;
     let count: usize = commits.iter().map(Commit::changes).sum();
     let bytes: usize = commits.iter().map(Commit::bytes).sum();
     if count.max(commits.len()) > limits::COMMIT_WRITES_MAX {
@@ -573,6 +601,7 @@ pub(crate) fn validate_all(commits: &[Commit]) -> Result<()> {
 
 /// What a commit did. When the store hands it out, the commit is durable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Receipt {
     /// The session.
     pub key: SessionKey,

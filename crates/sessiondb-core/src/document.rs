@@ -3,11 +3,28 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, Json, Result, Time, fingerprint::Fingerprint, limits, message::validate_id, window::validate_limit,
+    Error, Json, Result, Time, fingerprint::Fingerprint, limits, message::validate_id, time,
+    window::validate_limit,
 };
+
+/// Bytes in JSON: a string in base64, with padding.
+mod blob {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    pub fn serialize<S: Serializer>(blob: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+        blob.as_ref().map(|bytes| STANDARD.encode(bytes)).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| STANDARD.decode(text).map_err(de::Error::custom)).transpose()
+    }
+}
 
 /// A document as the store has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Document {
     /// Which kind of document: the caller's own vocabulary.
     pub collection: String,
@@ -16,12 +33,15 @@ pub struct Document {
     /// What it says, in the JSON text it came as.
     pub body: Json,
     /// Bytes that are no JSON, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "blob")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Byte))]
     pub blob: Option<Vec<u8>>,
     /// The session's revision that wrote it: it grows with every change and never comes again, not even when the
     /// document is removed and made anew.
     pub revision: u64,
     /// When it was written: the time of its commit, which may lie before that of an earlier one if the caller gave it.
+    #[serde(with = "time::text")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub updated_at: Time,
 }
 
@@ -42,6 +62,8 @@ impl Document {
 
 /// A document to put.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
 pub struct NewDocument {
     /// Which kind of document.
     pub collection: String,
@@ -50,6 +72,8 @@ pub struct NewDocument {
     /// What it says.
     pub body: Json,
     /// Bytes that are no JSON, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "blob")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Byte))]
     pub blob: Option<Vec<u8>>,
 }
 
@@ -117,7 +141,7 @@ impl Default for DocumentFilter {
 }
 
 /// A page of documents. It may have fewer than were asked for although there are more: `next` tells, not the count.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DocumentPage {
     /// The documents, ordered by collection and id.
     pub documents: Vec<Document>,

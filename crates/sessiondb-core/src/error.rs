@@ -1,5 +1,7 @@
 //! What can go wrong, sorted by what the caller can do about it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Scope, SessionKey};
 
 /// The result of every operation of the store.
@@ -85,7 +87,8 @@ pub enum Error {
 }
 
 /// What a refused commit expected, and what it met instead. Revision 0 is "never changed" or "absent".
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Conflict {
     /// The commit expected no session under this key.
@@ -227,6 +230,13 @@ impl Error {
             Error::Stopped(_) => Some("close the store, look after the disk, and open the store again"),
             _ => None,
         }
+    }
+
+    /// For backends: a place in the feed was named that lies behind its end.
+    pub fn behind_the_feed(place: u64, end: u64) -> Error {
+        Error::Invalid(format!(
+            "place {place} lies behind the end of the feed, {end}: it is of another store, or of one that lost its last commits"
+        ))
     }
 
     pub(crate) fn conflict(key: &SessionKey, conflict: Conflict) -> Error {

@@ -184,6 +184,20 @@ impl fmt::Display for Json {
     }
 }
 
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for Json {
+    /// Any JSON at all.
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        utoipa::openapi::schema::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::SchemaType::AnyValue)
+            .description(Some("any JSON, kept as the text that it came as"))
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for Json {}
+
 /// Text becomes a JSON string: what a caller means by `Message::new("user", "hello")`.
 impl From<&str> for Json {
     fn from(text: &str) -> Json {
@@ -211,6 +225,11 @@ impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
         Json::from_raw(Box::<RawValue>::deserialize(deserializer)?).map_err(de::Error::custom)
     }
+}
+
+/// Reads what is there, so that a `null` which is written out is one, and not a member that is missing.
+pub(crate) fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]

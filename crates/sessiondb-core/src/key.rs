@@ -2,7 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, MapAccess, Visitor},
+};
 
 use crate::{Error, LogId, Result, fingerprint::Fingerprint, limits};
 
@@ -30,7 +33,8 @@ use crate::{Error, LogId, Result, fingerprint::Fingerprint, limits};
 /// assert_eq!(key.to_string(), "main:matrix:bot:dm:@ann=3Aexample.org");
 /// assert_eq!(key.to_string().parse(), Ok(key));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionKey {
     /// Which agent owns the session.
     pub agent_id: String,
@@ -46,6 +50,10 @@ pub struct SessionKey {
 
 /// The agent of the addresses under which deleted sessions are kept for their forks.
 pub const KEPT: &str = "~kept";
+
+/// The agent of the addresses under which programs around the store keep what is theirs (a server's tokens), beside the sessions
+/// and out of their sight: see [`Store::system`](crate::Store::system).
+pub const SYSTEM: &str = "~system";
 
 /// The names of a key's parts, in order.
 pub const KEY_PARTS: [&str; 5] = ["agent_id", "channel", "account_id", "peer_kind", "peer_id"];
@@ -95,6 +103,16 @@ impl SessionKey {
         fields.number(log.0.cast_unsigned());
         let name: String = fields.digest().iter().map(|byte| format!("{byte:02x}")).collect();
         SessionKey::new(KEPT, "", "", "log", name)
+    }
+
+    /// Reads a text that a store has written, which may be one of the store's own addresses. For backends.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if it is no key's text.
+    pub fn from_stored(text: &str) -> Result<SessionKey> {
+        let key = unchecked(text)?;
+        key.validate_any()?;
+        Ok(key)
     }
 
     /// Whether it is an address of the store's own.
@@ -164,26 +182,68 @@ fn is_invisible(c: char) -> bool {
         || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// The five parts, or the canonical text.
+impl<'de> Deserialize<'de> for SessionKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SessionKey, D::Error> {
+        deserializer.deserialize_any(KeyVisitor)
+    }
+}
+
+/// The five parts by their names.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parts {
+    agent_id: String,
+    channel: String,
+    account_id: String,
+    peer_kind: String,
+    peer_id: String,
+}
+
+struct KeyVisitor;
+
+impl<'de> Visitor<'de> for KeyVisitor {
+    type Value = SessionKey;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a session's key: its text, or an object of its five parts")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<SessionKey, E> {
+        text.parse().map_err(de::Error::custom)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SessionKey, A::Error> {
+        let Parts { agent_id, channel, account_id, peer_kind, peer_id } =
+            Parts::deserialize(de::value::MapAccessDeserializer::new(map))?;
+        Ok(SessionKey { agent_id, channel, account_id, peer_kind, peer_id })
+    }
+}
+
 impl FromStr for SessionKey {
     type Err = Error;
 
     /// Takes the canonical text, and also text in which characters stand that the canonical form would escape, as
     /// long as it is clear where a part ends.
     fn from_str(text: &str) -> Result<SessionKey> {
-        let parts = text.split(':').map(unescape).collect::<Result<Vec<String>>>()?;
-        let count = parts.len();
-        let Ok([agent_id, channel, account_id, peer_kind, peer_id]) = <[String; 5]>::try_from(parts) else {
-            return Err(Error::Invalid(format!(
-                "'{}' is not a session key: it has {count} part{} where five are needed \
-                 (agent:channel:account:kind:peer; a ':' inside a part is written =3A)",
-                text.escape_debug(),
-                if count == 1 { "" } else { "s" }
-            )));
-        };
-        let key = SessionKey { agent_id, channel, account_id, peer_kind, peer_id };
+        let key = unchecked(text)?;
         key.validate()?;
         Ok(key)
     }
+}
+
+fn unchecked(text: &str) -> Result<SessionKey> {
+    let parts = text.split(':').map(unescape).collect::<Result<Vec<String>>>()?;
+    let count = parts.len();
+    let Ok([agent_id, channel, account_id, peer_kind, peer_id]) = <[String; 5]>::try_from(parts) else {
+        return Err(Error::Invalid(format!(
+            "'{}' is not a session key: it has {count} part{} where five are needed \
+                 (agent:channel:account:kind:peer; a ':' inside a part is written =3A)",
+            text.escape_debug(),
+            if count == 1 { "" } else { "s" }
+        )));
+    };
+    Ok(SessionKey { agent_id, channel, account_id, peer_kind, peer_id })
 }
 
 fn unescape(part: &str) -> Result<String> {

@@ -1,11 +1,12 @@
 //! [`Lineage`]: where a session's history comes from, and who else reads it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{LogId, SessionKey};
 
 /// Where a session's history comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Lineage {
     /// The session that it was forked from, if it is a fork.
     pub forked_from: Option<ForkedFrom>,
@@ -16,7 +17,8 @@ pub struct Lineage {
 }
 
 /// The parent of a fork.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ForkedFrom {
     /// Its key; `None` if it was deleted since, or lies outside the scope of who asks.
     pub key: Option<SessionKey>,
@@ -25,7 +27,8 @@ pub struct ForkedFrom {
 }
 
 /// A stretch of another session's log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Inherited {
     /// Whose messages: the number of the log in this store.
     pub log: LogId,

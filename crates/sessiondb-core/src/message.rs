@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Json, Result, Time, fingerprint::Fingerprint, limits, time};
+use crate::{Error, Json, Result, Time, fingerprint::Fingerprint, json, limits, time};
 
 /// A message to append. The store numbers it; everything else is the caller's, and kept as it is.
 ///
@@ -13,6 +13,7 @@ use crate::{Error, Json, Result, Time, fingerprint::Fingerprint, limits, time};
 /// assert_eq!(question.content.get(), "\"What is the weather in Rome?\"");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewMessage {
     /// Who speaks: `user`, `assistant`, `system`, `tool`, … An open vocabulary, not empty,
@@ -21,10 +22,11 @@ pub struct NewMessage {
     /// What is said: any JSON, a string or a list of blocks as the model's API has it.
     pub content: Json,
     /// Tool calls, where the API keeps them beside the content.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::there")]
     pub tool_calls: Option<Json>,
     /// When it was said, if not now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "time::text_opt")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
     pub created_at: Option<Time>,
     /// The caller's own id. While a message with this id is in the session's view, the same id with the same content
     /// is that message (nothing is appended), and with other content a conflict.
@@ -136,6 +138,7 @@ impl NewMessage {
 
 /// A message as the store has it. It never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Message {
     /// The row's number in this store. Another store may give the same message another one.
     pub id: i64,
@@ -147,9 +150,11 @@ pub struct Message {
     /// What is said, in the JSON text it came as.
     pub content: Json,
     /// Tool calls, where the API keeps them beside the content.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::there")]
     pub tool_calls: Option<Json>,
     /// When it was said, or when it was appended if the writer did not say.
+    #[serde(with = "time::text")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub created_at: Time,
     /// The writer's own id.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,7 @@
 //! Sessions with their parts: documents and messages read together with the sessions themselves, for many at once.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Cursor, Document, Error, Message, Result, Session, limits, message::validate_id};
 
 /// Which parts of a session to read with it.
@@ -9,11 +11,14 @@ use crate::{Cursor, Document, Error, Message, Result, Session, limits, message::
 ///
 /// let parts = Parts::documents(["instances"]).with_messages();
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Parts {
     /// The documents of these collections; none by default.
+    #[serde(default)]
     pub collections: Vec<String>,
     /// The messages of its present history.
+    #[serde(default)]
     pub messages: bool,
 }
 
@@ -38,7 +43,8 @@ impl Parts {
 }
 
 /// A session and the parts of it that were asked for, as they were at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionParts {
     /// The session.
     pub session: Session,
@@ -54,11 +60,13 @@ pub struct SessionParts {
 
 /// A page of sessions with their parts. It may have fewer than were asked for although there are more: `next` tells,
 /// not the count.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PartsPage {
     /// The sessions, in the order asked for.
     pub sessions: Vec<SessionParts>,
     /// What to give as [`SessionFilter::after`](crate::SessionFilter::after) for the next page; `None` at the end.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub next: Option<Cursor>,
 }
 

@@ -17,6 +17,8 @@ use crate::{
 /// what is there already and equal stays, and anything that differs is a conflict, so a restored session is never mixed
 /// with another, and an interrupted restore is finished by doing it all again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Restore {
     /// Opens the session.
     Session(Box<RestoredSession>),
@@ -34,21 +36,28 @@ pub enum Restore {
 
 /// What a session is opened with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
 pub struct RestoredSession {
     /// Its family.
     pub family: String,
     /// When it was opened.
+    #[serde(with = "time::text")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub created_at: Time,
     /// The number of the first message of its own log: 1, or more in a fork.
     pub log_first: u64,
     /// What it inherited as a fork, in the order of the numbers, without gaps from 1 on.
     pub ancestors: Vec<RestoredAncestor>,
     /// The session that it was forked from, and at which message.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<serde_json::Value>>))]
     pub forked_from: Option<(SessionKey, u64)>,
 }
 
 /// A stretch of another session's log, which must be in the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
 pub struct RestoredAncestor {
     /// Whose log: also one of the store's own addresses, where deleted sessions are kept for their forks.
     pub key: SessionKey,
@@ -60,6 +69,8 @@ pub struct RestoredAncestor {
 
 /// A session but for its messages and documents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
 pub struct RestoredState {
     /// Its status.
     pub status: String,
@@ -68,12 +79,15 @@ pub struct RestoredState {
     /// Its tokens.
     pub token_usage: u64,
     /// When it last changed.
+    #[serde(with = "time::text")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub updated_at: Time,
     /// Its revision.
     pub revision: u64,
     /// Its last message, by which is seen whether all are there.
     pub head: u64,
     /// Its view, as stretches of numbers, the last of which may end with `head` or stand open after it.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Vec<u64>>))]
     pub view: Vec<(u64, u64)>,
     /// How its view changed, the oldest change first.
     pub changes: Vec<RestoredChange>,
@@ -81,17 +95,23 @@ pub struct RestoredState {
 
 /// A [`ViewChange`](crate::ViewChange) with its view as stretches of numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "each is described at the field of ViewChange with its name")]
 pub struct RestoredChange {
     pub revision: u64,
+    #[serde(with = "time::text")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub at: Time,
     pub kind: ViewChangeKind,
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<Vec<u64>>))]
     pub before: Vec<(u64, u64)>,
     pub head_before: u64,
     pub head_after: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub through: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<u64>>))]
     pub summary: Option<(u64, u64)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reverses: Option<u64>,

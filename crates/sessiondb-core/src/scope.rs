@@ -1,6 +1,6 @@
 //! [`Scope`]: the part of the address space that a store handle may see.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use crate::{Error, Result, SessionKey, key};
 
@@ -67,5 +67,54 @@ impl fmt::Display for Scope {
             f.write_str(":")?;
         }
         f.write_str("*")
+    }
+}
+
+impl FromStr for Scope {
+    type Err = Error;
+
+    /// Takes what `Display` gives, and a whole key for the scope of one session.
+    ///
+    /// ```
+    /// use sessiondb_core::Scope;
+    ///
+    /// assert_eq!("support:slack:*".parse::<Scope>()?, Scope::agent("support").narrow("slack"));
+    /// # Ok::<(), sessiondb_core::Error>(())
+    /// ```
+    fn from_str(text: &str) -> Result<Scope> {
+        if text == "*" {
+            return Ok(Scope::all());
+        }
+        let bad = || {
+            let text = text.escape_debug();
+            Error::Invalid(format!(
+                "'{text}' is no scope: it is the leading parts of a key, then '*', as support:slack:*"
+            ))
+        };
+        let fixed = text.strip_suffix(":*");
+        let count = fixed.map_or(key::KEY_PARTS.len(), |fixed| fixed.split(':').count());
+        if fixed.is_some() && count >= key::KEY_PARTS.len() {
+            return Err(bad());
+        }
+        // The missing parts are empty ones, and the key says how the others are written.
+        let missing = ":".repeat(key::KEY_PARTS.len() - count);
+        let key: SessionKey = format!("{}{missing}", fixed.unwrap_or(text)).parse().map_err(|_| bad())?;
+        Ok(Scope { parts: key.parts().into_iter().take(count).map(str::to_owned).collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_read_as_they_are_written() {
+        for text in ["*", "support:*", "support:slack:*", ":*", "a=3Ab::c:*", "a:b:c:d:*"] {
+            assert_eq!(text.parse::<Scope>().unwrap().to_string(), text, "{text}");
+        }
+        assert_eq!("a:b:c:d:e".parse::<Scope>().unwrap().parts().len(), 5);
+        for bad in ["", "support", "support*", "a:b:c:d:e:*", "a:b:c:d:e:f", "~system:*", "a=ZZ:*", "*:*:"] {
+            assert!(bad.parse::<Scope>().is_err(), "{bad}");
+        }
     }
 }

@@ -12,7 +12,8 @@ pub const FAMILY_DEFAULT: &str = "chat";
 pub const STATUS_DEFAULT: &str = "active";
 
 /// A session: everything about it but its messages and documents.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Session {
     /// The number of its own log in this store, and the tie-break of lists.
     pub log: LogId,
@@ -31,8 +32,12 @@ pub struct Session {
     /// Tokens used in it, as its writers counted.
     pub token_usage: u64,
     /// When it was opened.
+    #[serde(with = "time::text")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub created_at: Time,
     /// When anything in it last changed. It never goes back.
+    #[serde(with = "time::text")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub updated_at: Time,
     /// How often its state changed (status, metadata, view, tokens set, documents). Appending messages and adding
     /// tokens do not count: they commute with every other change.
@@ -60,6 +65,7 @@ impl Session {
 /// What a list of sessions is ordered by. Sessions with the same time are ordered by their number, newest first in
 /// the `Newest` orders, oldest first in the `Oldest` ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SessionOrder {
     /// The last changed first.
@@ -108,35 +114,60 @@ impl SessionOrder {
 ///
 /// let filter = SessionFilter { agent_id: Some("support".into()), limit: 20, ..SessionFilter::default() };
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams, utoipa::ToSchema), into_params(parameter_in = Query))]
+#[serde(default, deny_unknown_fields)]
 pub struct SessionFilter {
     /// Only this agent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub agent_id: Option<String>,
     /// Only this channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<String>,
     /// Only this account.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub account_id: Option<String>,
     /// Only this kind of peer.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub peer_kind: Option<String>,
     /// Only this peer.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub peer_id: Option<String>,
     /// Only this family.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub family: Option<String>,
     /// Only these statuses; none means any.
+    #[serde(rename = "status", skip_serializing_if = "Vec::is_empty")]
     pub statuses: Vec<String>,
     /// Only what was opened after this moment, which is not included.
+    #[serde(skip_serializing_if = "Option::is_none", with = "time::text_opt")]
+    #[cfg_attr(feature = "openapi", param(value_type = Option<String>, format = DateTime), schema(value_type = Option<String>, format = DateTime))]
     pub created_after: Option<Time>,
     /// Only what was opened before this moment, which is not included.
+    #[serde(skip_serializing_if = "Option::is_none", with = "time::text_opt")]
+    #[cfg_attr(feature = "openapi", param(value_type = Option<String>, format = DateTime), schema(value_type = Option<String>, format = DateTime))]
     pub created_before: Option<Time>,
     /// Only what last changed after this moment, which is not included.
+    #[serde(skip_serializing_if = "Option::is_none", with = "time::text_opt")]
+    #[cfg_attr(feature = "openapi", param(value_type = Option<String>, format = DateTime), schema(value_type = Option<String>, format = DateTime))]
     pub updated_after: Option<Time>,
     /// Only what last changed before this moment, which is not included.
+    #[serde(skip_serializing_if = "Option::is_none", with = "time::text_opt")]
+    #[cfg_attr(feature = "openapi", param(value_type = Option<String>, format = DateTime), schema(value_type = Option<String>, format = DateTime))]
     pub updated_before: Option<Time>,
     /// What to order by.
+    #[cfg_attr(feature = "openapi", param(inline))]
     pub order: SessionOrder,
-    /// Where to go on: the [`next`](SessionPage::next) of the page before, asked with the same filter.
+    /// Where to go on: the `next` of the page before ([`SessionPage::next`]), asked with the same filter.
+    #[serde(rename = "cursor", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(value_type = Option<String>), schema(value_type = Option<String>))]
     pub after: Option<Cursor>,
     /// How many at most: 1 to [`PAGE_MAX`](limits::PAGE_MAX).
+    #[cfg_attr(
+        feature = "openapi",
+        param(minimum = 1, maximum = 1000, default = 100),
+        schema(minimum = 1, maximum = 1000, default = 100)
+    )]
     pub limit: usize,
 }
 
@@ -249,7 +280,7 @@ impl<'de> Deserialize<'de> for Cursor {
 }
 
 /// A page of sessions. It may have fewer than were asked for although there are more: `next` tells, not the count.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionPage {
     /// The sessions, in the order asked for.
     pub sessions: Vec<Session>,

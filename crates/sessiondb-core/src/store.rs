@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, MessagePage, NewMessage,
-    Opening, Parts, PartsPage, Receipt, Result, Scope, Session, SessionFilter, SessionKey, SessionPage,
-    SessionParts, Window, Write, commit, window::validate_limit,
+    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, MessagePage,
+    NewMessage, Opening, Parts, PartsPage, Receipt, Result, SYSTEM, Scope, Session, SessionFilter,
+    SessionKey, SessionPage, SessionParts, Window, Write, commit, window::validate_limit,
 };
 
 /// A handle to a store. It is cheap to clone; all clones are the same store.
@@ -15,12 +15,14 @@ use crate::{
 pub struct Store {
     backend: Arc<dyn Backend>,
     scope: Scope,
+    /// Whether this handle is for the store's own addresses, and for nothing else.
+    system: bool,
 }
 
 impl Store {
     /// A handle to this engine that sees everything.
     pub fn new(backend: Arc<dyn Backend>) -> Store {
-        Store { backend, scope: Scope::all() }
+        Store { backend, scope: Scope::all(), system: false }
     }
 
     /// A handle that sees only what is inside `scope`, and inside this handle's own scope.
@@ -31,7 +33,22 @@ impl Store {
         if !scope.parts().starts_with(self.scope.parts()) {
             return Err(Error::Invalid(format!("the scope {scope} is not within {}", self.scope)));
         }
-        Ok(Store { backend: Arc::clone(&self.backend), scope })
+        Ok(Store { backend: Arc::clone(&self.backend), scope, system: self.system })
+    }
+
+    /// A handle to what programs around the store keep in it for themselves, as a server its tokens: sessions of the agent
+    /// [`SYSTEM`], which no other handle reads, lists, follows or writes, and which no archive has.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a scoped handle.
+    pub fn system(&self) -> Result<Store> {
+        if self.scope != Scope::all() {
+            return Err(Error::Invalid(format!(
+                "this handle sees {} and nothing of the store's own",
+                self.scope
+            )));
+        }
+        Ok(Store { backend: Arc::clone(&self.backend), scope: Scope::agent(SYSTEM), system: true })
     }
 
     /// What this handle may see.
@@ -41,7 +58,7 @@ impl Store {
 
     /// The same store for callers that may block their thread; see [`Backend::blocking`].
     pub fn for_blocking(&self) -> Store {
-        Store { backend: self.backend.blocking(), scope: self.scope.clone() }
+        Store { backend: self.backend.blocking(), scope: self.scope.clone(), system: self.system }
     }
 
     /// Applies commits in order, all or none. When it answers, they are durable.
@@ -55,7 +72,7 @@ impl Store {
         for commit in &commits {
             commit.reads().try_for_each(|key| self.scope.admit(key))?;
         }
-        commit::validate_all(&commits)?;
+        commit::validate_all(&commits, self.system)?;
         if commits.is_empty() {
             return Ok(Vec::new());
         }
@@ -162,6 +179,10 @@ impl Store {
     /// The filter narrowed to the scope; `None` if nothing can be in both.
     fn within(&self, filter: &SessionFilter) -> Result<Option<SessionFilter>> {
         filter.validate()?;
+        let reserved = |part: &&Option<String>| part.as_ref().is_some_and(|part| part.starts_with('~'));
+        if !self.system && filter.key_parts().iter().any(reserved) {
+            return Ok(None);
+        }
         let mut filter = filter.clone();
         for (part, fixed) in filter.key_parts_mut().into_iter().zip(self.scope.parts()) {
             if part.as_ref().is_some_and(|part| part != fixed) {
@@ -223,6 +244,20 @@ impl Store {
         page.ok_or_else(|| Error::NotFound(Box::new(key.clone())))
     }
 
+    /// What was committed after this place of the feed, by whomever, to sessions within the scope: at most `limit` (1 to
+    /// [`PAGE_MAX`](crate::limits::PAGE_MAX)) changes, in their order. Ask again from [`last`](ChangePage::last). Without a
+    /// place it answers nothing but where the feed ends now.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a limit that cannot be, or a place behind the end; otherwise as [`session`](Store::session).
+    pub async fn changes(&self, after: Option<u64>, limit: usize) -> Result<ChangePage> {
+        validate_limit(limit)?;
+        let mut page = self.backend.changes(after, limit).await?;
+        page.changes
+            .retain(|change| self.scope.contains(&change.key) && change.key.is_reserved() == self.system);
+        Ok(page)
+    }
+
     /// Looks at everything in the store: recounts, re-reads, compares checksums. Only for a handle that sees all.
     ///
     /// # Errors
@@ -266,6 +301,6 @@ impl Store {
 
     pub(crate) fn admit(&self, key: &SessionKey) -> Result<()> {
         self.scope.admit(key)?;
-        key.validate()
+        if self.system { key.validate_any() } else { key.validate() }
     }
 }

@@ -103,6 +103,41 @@ fn own(text: &[u8]) -> Option<Time> {
     Some(time.and_utc())
 }
 
+/// How serde writes and reads a time: as [`to_text`] and [`from_text`] do. For `#[serde(with = "time::text")]`.
+pub mod text {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    use super::{Time, from_text, to_text};
+
+    #[expect(missing_docs, clippy::missing_errors_doc, reason = "the two functions that serde asks for")]
+    pub fn serialize<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&to_text(*time))
+    }
+
+    #[expect(missing_docs, clippy::missing_errors_doc, reason = "the two functions that serde asks for")]
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+        from_text(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+/// The same for a time that may be missing.
+pub mod text_opt {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    use super::{Time, from_text, to_text};
+
+    #[expect(missing_docs, clippy::missing_errors_doc, reason = "the two functions that serde asks for")]
+    pub fn serialize<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+        time.map(to_text).serialize(serializer)
+    }
+
+    #[expect(missing_docs, clippy::missing_errors_doc, reason = "the two functions that serde asks for")]
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| from_text(&text).map_err(de::Error::custom)).transpose()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

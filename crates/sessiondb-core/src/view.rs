@@ -7,16 +7,19 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error, Result, Time,
     limits::{COMMIT_WRITES_MAX, COUNT_MAX, VIEW_SPANS_MAX},
+    time,
 };
 
 /// The number of a session's log inside one store. It stays when the session's key changes, and is never reused;
 /// another store gives other numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LogId(pub i64);
 
 /// A stretch of a log: the messages `first` to `last`, both included; without `last` it is open, and what is appended
 /// to the log belongs to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Span {
     /// Whose messages.
     pub log: LogId,
@@ -55,7 +58,9 @@ impl Span {
 ///
 /// A session starts with [`whole`](View::whole): its own log, all of it. A fork shows a stretch of its parent's history
 /// first, and numbers its own messages from there on; so a message is named by its `seq` alone, which occurs once.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(transparent)]
 pub struct View(Vec<Span>);
 
 impl View {
@@ -310,6 +315,7 @@ pub fn resolve(
 
 /// What kind of change of a view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ViewChangeKind {
     /// Older messages were hidden behind a summary, or just hidden.
@@ -351,11 +357,14 @@ impl ViewChangeKind {
 }
 
 /// A change of a session's view, as it is kept so that it can be taken back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ViewChange {
     /// The session's revision that it made.
     pub revision: u64,
     /// When.
+    #[serde(with = "time::text")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub at: Time,
     /// What kind of change.
     pub kind: ViewChangeKind,
@@ -368,6 +377,7 @@ pub struct ViewChange {
     /// For a compaction: the last message that it hid.
     pub through: Option<u64>,
     /// For a compaction with a summary: the summary's first and last message.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<u64>>))]
     pub summary: Option<(u64, u64)>,
     /// For an uncompaction: the revision of the compaction that it took back.
     pub reverses: Option<u64>,

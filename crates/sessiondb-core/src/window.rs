@@ -1,6 +1,6 @@
 //! Windows: reading a part of a session's history.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, Message, Result, Time, calls, limits, time};
 
@@ -17,7 +17,7 @@ use crate::{Error, Message, Result, Time, calls, limits, time};
 /// ([`exceeds`](MessagePage::exceeds)). A call and a result more than [`CALL_REACH`](limits::CALL_REACH) messages apart
 /// are not kept together. An end that the caller names stays where it was named. Whatever is alone in a window, for
 /// whichever reason, is named in [`unpaired`](MessagePage::unpaired).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Window {
     /// The newest `limit` messages.
     Last {
@@ -158,7 +158,8 @@ pub(crate) fn validate_limit(limit: usize) -> Result<()> {
 
 /// The messages of a window, oldest first, and what lies around them. There may be fewer than were asked for although
 /// there are more: the flags tell, not the count.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MessagePage {
     /// The messages, in the order of the view.
     pub messages: Vec<Message>,

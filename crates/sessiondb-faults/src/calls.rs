@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use parking_lot::Mutex;
 use sessiondb_core::{
-    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Lineage, MessagePage, Parts,
-    PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, SessionParts, Time,
+    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Lineage, MessagePage,
+    Parts, PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, SessionParts, Time,
     ViewChange, Window,
 };
 
@@ -157,6 +157,10 @@ impl Backend for Noted {
 
     async fn document_list(&self, key: &SessionKey, filter: &DocumentFilter) -> Result<Option<DocumentPage>> {
         self.backend.document_list(key, filter).await
+    }
+
+    async fn changes(&self, after: Option<u64>, limit: usize) -> Result<ChangePage> {
+        self.backend.changes(after, limit).await
     }
 
     async fn check(&self) -> Result<CheckReport> {

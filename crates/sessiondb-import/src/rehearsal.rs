@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use sessiondb::{
-    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Json, Lineage,
+    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Json, Lineage,
     MemoryBackend, MessagePage, NewDocument, Parts, PartsPage, Receipt, Restore, RestoredSession,
     RestoredState, Result, Session, SessionFilter, SessionKey, SessionPage, SessionParts, Store, ViewChange,
     Window, Write,
@@ -221,6 +221,10 @@ impl Backend for Overlay {
     }
 
     async fn document_list(&self, _: &SessionKey, _: &DocumentFilter) -> Result<Option<DocumentPage>> {
+        Err(no_part())
+    }
+
+    async fn changes(&self, _: Option<u64>, _: usize) -> Result<ChangePage> {
         Err(no_part())
     }
 

@@ -88,7 +88,7 @@ fn answered_before(
         revision: revision.cast_unsigned(),
         seqs: seqs_from_text(seqs.as_deref().unwrap_or("")).map_err(|reason| Error::Undecodable {
             row: format!("commit '{id}' of session {}", commit.key),
-            reason,
+            reason: format!("column seqs: {reason}"),
         })?,
         changed,
         replayed: true,
@@ -513,15 +513,14 @@ fn seqs_to_text(seqs: &[u64]) -> String {
     runs.collect::<Vec<_>>().join(",")
 }
 
-fn seqs_from_text(text: &str) -> Result<Vec<u64>, String> {
-    let number =
-        |n: &str| n.parse::<u64>().map_err(|_| format!("column seqs: '{text}' is not a list of numbers"));
+pub(crate) fn seqs_from_text(text: &str) -> Result<Vec<u64>, String> {
+    let number = |n: &str| n.parse::<u64>().map_err(|_| format!("'{text}' is not a list of numbers"));
     let mut seqs = Vec::new();
     for run in text.split(',').filter(|run| !run.is_empty()) {
         let (first, last) = run.split_once('-').unwrap_or((run, run));
         let (first, last) = (number(first)?, number(last)?);
         if last < first || (last - first) as usize >= limits::COMMIT_WRITES_MAX + limits::PAGE_MAX {
-            return Err(format!("column seqs: '{text}' has a run of impossible length"));
+            return Err(format!("'{text}' has a run of impossible length"));
         }
         seqs.extend(first..=last);
     }

@@ -30,6 +30,7 @@ mod checkpoint;
 mod connection;
 mod descriptor;
 mod error;
+mod feed;
 mod fork;
 mod history;
 mod lock;
@@ -56,9 +57,9 @@ use async_trait::async_trait;
 use futures_channel::oneshot;
 use rusqlite::Connection;
 use sessiondb_core::{
-    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage, MessagePage, Parts,
-    PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, SessionParts, ViewChange,
-    Window,
+    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage,
+    MessagePage, Parts, PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage,
+    SessionParts, ViewChange, Window,
 };
 
 pub use migrate::SCHEMA_VERSION;
@@ -236,6 +237,10 @@ impl Backend for SqliteBackend {
             None => Ok(None),
         })
         .await
+    }
+
+    async fn changes(&self, after: Option<u64>, limit: usize) -> Result<ChangePage> {
+        self.read(move |conn| feed::changes(conn, after, limit)).await
     }
 
     async fn check(&self) -> Result<CheckReport> {

@@ -79,8 +79,12 @@ pub(crate) enum Range {
 /// in which they were opened.
 pub(crate) fn session_list_sql(filter: &SessionFilter, range: Range) -> (String, Vec<Value>) {
     let mut params: Vec<Value> = Vec::new();
-    // Deleted sessions that forks read are in no list.
-    let mut conditions = vec![format!("+agent_id <> '{KEPT}'")];
+    // What is the store's own is listed only for who asks for it, and deleted sessions that forks read for nobody.
+    let own = filter.agent_id.as_deref().is_some_and(|agent| agent.starts_with('~'));
+    let mut conditions = match own {
+        true => vec![format!("+agent_id <> '{KEPT}'")],
+        false => vec!["+agent_id NOT GLOB '~*'".into()],
+    };
     let mut condition = |sql: &str, value: Value| {
         params.push(value);
         conditions.push(sql.replace('?', &format!("?{}", params.len())));
@@ -291,7 +295,7 @@ mod tests {
     use sessiondb_core::SessionOrder;
 
     use super::*;
-    use crate::{Options, connection, parts, times, window};
+    use crate::{Options, connection, feed, parts, times, window};
 
     /// How SQLite would run a statement, a line a step.
     fn plan(conn: &Connection, sql: &str) -> String {
@@ -325,6 +329,7 @@ mod tests {
         add("who reads a log", "SELECT 1 FROM ancestors WHERE log_id = ?1");
         add("how far a log is read", "SELECT max(last_seq) FROM ancestors WHERE log_id = ?1");
         add("changes of a view", &view_changes_sql());
+        add("the feed", &feed::changes_sql());
         add("document", &document_sql());
         add("documents of a collection", &document_list_sql(true));
         add("documents of a session", &document_list_sql(false));

@@ -2,11 +2,11 @@
 
 use rusqlite::{Row, types::ValueRef};
 use sessiondb_core::{
-    Ancestor, Document, Error, Json, LogId, Message, Session, SessionKey, Time, View, ViewChange,
-    ViewChangeKind, calls::Outline, time,
+    Ancestor, Change, Document, Error, Json, KEPT, LogId, Message, Session, SessionKey, Time, View,
+    ViewChange, ViewChangeKind, calls::Outline, time,
 };
 
-use crate::error::Failure;
+use crate::{apply::seqs_from_text, error::Failure};
 
 type Read<T> = Result<T, Failure>;
 
@@ -155,6 +155,32 @@ pub(crate) fn document(row: &Row<'_>) -> Read<Document> {
         revision: named.count(4, "revision")?,
         updated_at: named.time(5, "updated_at")?,
     })
+}
+
+/// A line of the feed: its place, and what it says to others. Nothing is said of commits that changed nothing, of what is kept
+/// for forks, and of a session whose key nobody knows any more, since it was made and deleted by hand.
+pub(crate) fn change(row: &Row<'_>) -> Read<(u64, Option<Change>)> {
+    let named = Named { row, table: "commits", id: 0 };
+    let (id, what) = (named.count(0, "id")?, named.text(4, "what")?);
+    let key = match named.text_opt(7, "key")? {
+        Some(text) if text.starts_with(KEPT) => None,
+        Some(text) => Some(SessionKey::from_stored(text).map_err(|e| named.error("key", &e.to_string()))?),
+        None if named.text_opt(8, "agent_id")?.is_none_or(|agent| agent == KEPT) => None,
+        None => Some(key(row, 8)?),
+    };
+    let Some(key) = key.filter(|_| !what.is_empty()) else { return Ok((id, None)) };
+    let change = Change {
+        id,
+        log: LogId(named.integer(1, "session_id")?),
+        key,
+        revision: named.count(2, "revision")?,
+        at: named.time(3, "at")?,
+        what: what.split(' ').map(str::to_owned).collect(),
+        seqs: seqs_from_text(named.text_opt(5, "seqs")?.unwrap_or(""))
+            .map_err(|reason| named.error("seqs", &reason))?,
+        commit_id: named.text_opt(6, "commit_id")?.map(str::to_owned),
+    };
+    Ok((id, Some(change)))
 }
 
 /// A row that knows what to call itself when a column cannot be read.

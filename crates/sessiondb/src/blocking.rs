@@ -16,9 +16,9 @@
 use pollster::block_on;
 
 use crate::{
-    CheckReport, Commit, Document, DocumentFilter, DocumentPage, Lineage, Message, MessagePage, NewMessage,
-    Opening, Parts, PartsPage, Receipt, Result, Scope, Session, SessionFilter, SessionKey, SessionPage,
-    SessionParts, ViewChange, Window,
+    ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Lineage, Message, MessagePage,
+    NewMessage, Opening, Parts, PartsPage, Receipt, Result, Scope, Session, SessionFilter, SessionKey,
+    SessionPage, SessionParts, ViewChange, Window,
 };
 
 /// Opens a store; see [`sessiondb::open`](crate::open).
@@ -110,6 +110,10 @@ impl Store {
 
     pub fn message_window(&self, key: &SessionKey, window: Window) -> Result<MessagePage> {
         block_on(self.inner.message_window(key, window))
+    }
+
+    pub fn changes(&self, after: Option<u64>, limit: usize) -> Result<ChangePage> {
+        block_on(self.inner.changes(after, limit))
     }
 
     pub fn document(&self, key: &SessionKey, collection: &str, id: &str) -> Result<Option<Document>> {

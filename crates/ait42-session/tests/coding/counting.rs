@@ -9,9 +9,9 @@ use std::sync::{
 use ait42_session::{
     SessionFilters,
     sessiondb::{
-        Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Json, Lineage, MemoryBackend,
-        MessagePage, NewDocument, NewMessage, Parts, PartsPage, Receipt, Result, Session, SessionFilter,
-        SessionKey, SessionPage, SessionParts, Store, ViewChange, Window, Write, limits,
+        Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Json, Lineage,
+        MemoryBackend, MessagePage, NewDocument, NewMessage, Parts, PartsPage, Receipt, Result, Session,
+        SessionFilter, SessionKey, SessionPage, SessionParts, Store, ViewChange, Window, Write, limits,
     },
 };
 use async_trait::async_trait;
@@ -103,6 +103,10 @@ impl Backend for Counting {
 
     async fn document_list(&self, key: &SessionKey, filter: &DocumentFilter) -> Result<Option<DocumentPage>> {
         self.asked().document_list(key, filter).await
+    }
+
+    async fn changes(&self, after: Option<u64>, limit: usize) -> Result<ChangePage> {
+        self.asked().changes(after, limit).await
     }
 
     async fn check(&self) -> Result<CheckReport> {

@@ -8,9 +8,9 @@ use std::sync::{
 use ait42_session::{
     DbPool, SqliteSessionRepository,
     sessiondb::{
-        Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage, MemoryBackend,
-        MessagePage, Parts, PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage,
-        SessionParts, Store, ViewChange, Window,
+        Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage,
+        MemoryBackend, MessagePage, Parts, PartsPage, Receipt, Result, Session, SessionFilter, SessionKey,
+        SessionPage, SessionParts, Store, ViewChange, Window,
     },
 };
 use async_trait::async_trait;
@@ -115,6 +115,10 @@ impl Backend for Engine {
 
     async fn document_list(&self, key: &SessionKey, filter: &DocumentFilter) -> Result<Option<DocumentPage>> {
         self.asked()?.document_list(key, filter).await
+    }
+
+    async fn changes(&self, after: Option<u64>, limit: usize) -> Result<ChangePage> {
+        self.asked()?.changes(after, limit).await
     }
 
     async fn check(&self) -> Result<CheckReport> {

@@ -50,6 +50,7 @@ mod deletes;
 mod documents;
 mod examples;
 mod expectations;
+mod feed;
 mod filters;
 mod forks;
 mod json;
@@ -294,6 +295,15 @@ macro_rules! conformance_promises {
                 long_chains_of_calls_are_not_cut
                 a_compaction_sees_results_that_are_far
                 ;
+            feed:
+                the_feed_tells_what_was_committed
+                the_feed_is_read_page_by_page
+                the_feed_tells_nothing_of_what_did_not_happen
+                a_feed_goes_on_from_its_end
+                the_feed_names_sessions_that_are_gone
+                a_scoped_feed_tells_what_is_inside
+                a_place_behind_the_feed_is_refused
+                ;
             documents:
                 a_document_is_read_back_as_it_was_put
                 a_document_put_again_is_replaced
@@ -329,6 +339,7 @@ macro_rules! conformance_promises {
                 nothing_outside_a_scope_is_read_or_written
                 a_scope_can_only_be_narrowed
                 a_scoped_handle_cannot_check_or_optimize
+                what_is_the_stores_own_is_seen_by_no_other_handle
                 ;
             bad_input:
                 empty_names_and_ids_are_refused

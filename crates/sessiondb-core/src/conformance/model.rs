@@ -21,7 +21,7 @@ use pollster::block_on;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 
 use self::{draft::Step, look::look_alike, tally::Tally};
-use crate::{Commit, Error, MemoryBackend, Receipt, Result, Store};
+use crate::{Change, Commit, Error, LogId, MemoryBackend, Receipt, Result, Store, Time, limits::PAGE_MAX};
 
 /// Makes random calls to a store and to one in memory, `cases` times with fresh stores, and panics at the first
 /// difference: with the shortest sequence of calls that shows it, and the seed to repeat the run with
@@ -99,6 +99,7 @@ impl<G> Case<'_, G> {
         let right = Store::new(Arc::new(MemoryBackend::new()));
         let (mut tried, guard) = (self.make)();
         self.tally.borrow_mut().begin();
+        let mut read = (0, 0);
         for step in steps {
             let reopen = self.reopen.filter(|_| step.reopen);
             if let Some(reopen) = reopen {
@@ -115,6 +116,7 @@ impl<G> Case<'_, G> {
             self.tally.borrow_mut().count(&call, &right_answer);
             story.push(Told { reopened: reopen.is_some(), call, answer: right_answer.clone() });
             agree("the last call", right_answer, answer)?;
+            feeds_agree(&mut read, &right, &tried).await?;
             look_alike(&step.look, &right, &tried).await?;
         }
         for key in (0..draft::KEYS.len()).map(draft::key) {
@@ -125,6 +127,26 @@ impl<G> Case<'_, G> {
         let (right, tried) = (right.check().await.map_err(said)?, tried.check().await.map_err(said)?);
         agree("the check", right, tried)
     }
+}
+
+/// Whether both feeds tell the same after where they were read to. Their places may differ, the times of commits that
+/// gave none, and the numbers of logs, of which an engine may pass over some.
+async fn feeds_agree(read: &mut (u64, u64), right: &Store, tried: &Store) -> Result<(), String> {
+    let all = async |store: &Store, read: &mut u64| -> Result<Vec<Change>, String> {
+        let page =
+            store.changes(Some(*read), PAGE_MAX).await.map_err(|error| format!("the feed: {error}"))?;
+        let places = page.changes.iter().map(|change| change.id);
+        if !std::iter::once(*read).chain(places).is_sorted_by(|a, b| a < b) || page.more {
+            return Err(format!("the feed after {read} is {page:?}"));
+        }
+        *read = page.last;
+        Ok(page
+            .changes
+            .into_iter()
+            .map(|change| Change { id: 0, log: LogId(0), at: Time::UNIX_EPOCH, ..change })
+            .collect())
+    };
+    agree("the feed", all(right, &mut read.0).await?, all(tried, &mut read.1).await?)
 }
 
 impl fmt::Display for Told {

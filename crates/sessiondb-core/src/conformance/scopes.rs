@@ -5,7 +5,8 @@ use super::{
     observed::{listed, observe},
 };
 use crate::{
-    Commit, DocumentFilter, Error, Scope, SessionFilter, SessionKey, SessionOrder, Store, Window, Write,
+    Commit, DocumentFilter, Error, Parts, SYSTEM, Scope, SessionFilter, SessionKey, SessionOrder, Store,
+    Window, Write,
 };
 
 const KEYS: [[&str; 5]; 6] = [
@@ -131,4 +132,47 @@ pub async fn a_scoped_handle_cannot_check_or_optimize(store: Store) {
     assert!(matches!(scoped.check().await, Err(Error::Invalid(_))));
     assert!(matches!(scoped.optimize().await, Err(Error::Invalid(_))));
     assert!(store.scoped(Scope::all()).unwrap().check().await.unwrap().is_clean());
+}
+
+/// What programs around the store keep in it for themselves is seen by the handle for it and by no other. Who reaches the store
+/// through a server has no such handle, and is told so.
+pub async fn what_is_the_stores_own_is_seen_by_no_other_handle(store: Store) {
+    furnish(&store).await;
+    let before = (numbers(&store, &SessionFilter::default()).await, store.check().await.unwrap());
+    let place = store.changes(None, 1).await.unwrap().last;
+    let own = SessionKey::new(SYSTEM, "tokens", "", "", "");
+    let system = store.system().unwrap();
+    let kept =
+        Commit::new(own.clone()).write(Write::open()).write(say(&["a"])).write(put("tokens", "1", "{}"));
+    match system.commit_one(kept).await {
+        Err(Error::Invalid(reason)) if reason.contains("reserved") => return,
+        done => assert_eq!(done.unwrap().seqs, [1]),
+    }
+    assert_eq!(system.document(&own, "tokens", "1").await.unwrap().unwrap().body.get(), "{}");
+    assert_eq!(system.session_list(&SessionFilter::default()).await.unwrap().sessions[0].key, own);
+    assert_eq!(system.changes(Some(place), 9).await.unwrap().changes[0].key, own);
+    let mine = |agent: &str| SessionKey::new(agent, "cli", "", "dm", "ann");
+    assert!(matches!(system.append(&mine("support"), vec![said("a")]).await, Err(Error::OutOfScope { .. })));
+
+    let scoped = store.scoped(Scope::agent("support")).unwrap();
+    for handle in [&store, &store.for_blocking(), &scoped] {
+        let invalid = |result: Result<(), Error>| {
+            assert!(matches!(result, Err(Error::Invalid(_) | Error::OutOfScope { .. })), "{result:?}")
+        };
+        invalid(handle.session(&own).await.map(drop));
+        invalid(handle.append(&own, vec![said("b")]).await.map(drop));
+        invalid(handle.document(&own, "tokens", "1").await.map(drop));
+        invalid(handle.session_delete(&own).await.map(drop));
+        invalid(handle.fork(&own, &mine("support"), None).await.map(drop));
+        invalid(handle.session_parts(&own, &Parts::documents(["tokens"])).await.map(drop));
+        let asked = SessionFilter { agent_id: Some(SYSTEM.into()), ..SessionFilter::default() };
+        assert_eq!(handle.session_list(&asked).await.unwrap().sessions, []);
+        let told = handle.changes(Some(place), 9).await.unwrap();
+        assert!(told.changes.is_empty() && told.last > place, "{told:?}");
+    }
+    assert!(matches!(scoped.system().err(), Some(Error::Invalid(_))));
+    assert_eq!(numbers(&store, &SessionFilter::default()).await, before.0);
+    assert!(store.check().await.unwrap().is_clean());
+    assert_eq!(system.session_delete(&own).await, Ok(true));
+    assert_eq!(store.check().await.unwrap(), before.1);
 }

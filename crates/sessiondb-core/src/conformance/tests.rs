@@ -5,9 +5,9 @@ use std::{panic, sync::Arc};
 use async_trait::async_trait;
 
 use crate::{
-    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Json, Lineage, MemoryBackend,
-    MessagePage, Parts, PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage,
-    SessionParts, Store, ViewChange, Window, Write, limits,
+    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Json, Lineage,
+    MemoryBackend, MessagePage, Parts, PartsPage, Receipt, Result, Session, SessionFilter, SessionKey,
+    SessionPage, SessionParts, Store, ViewChange, Window, Write, limits,
 };
 
 fn fresh() -> (Store, ()) {
@@ -172,6 +172,10 @@ impl Backend for Faulty {
 
     async fn document_list(&self, key: &SessionKey, filter: &DocumentFilter) -> Result<Option<DocumentPage>> {
         self.0.document_list(key, filter).await
+    }
+
+    async fn changes(&self, after: Option<u64>, limit: usize) -> Result<ChangePage> {
+        self.0.changes(after, limit).await
     }
 
     async fn check(&self) -> Result<CheckReport> {

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Answered, Entry, Extent, State};
 use crate::{
-    Ancestor, Commit, Conflict, Document, Error, Expect, FAMILY_DEFAULT, Fork, Json, LogId, Message,
-    NewDocument, NewMessage, Opening, Receipt, Result, STATUS_DEFAULT, Session, SessionKey, Time, View,
-    ViewChange, Write, ancestors_of_fork, limits, time,
+    Ancestor, Change, Commit, CommitId, Conflict, Document, Error, Expect, FAMILY_DEFAULT, Fork, Json, LogId,
+    Message, NewDocument, NewMessage, Opening, Receipt, Result, STATUS_DEFAULT, Session, SessionKey, Time,
+    View, ViewChange, Write, ancestors_of_fork, limits, time,
 };
 
 /// How to take back what a commit did.
@@ -38,15 +38,22 @@ pub(super) struct Done {
     /// The session's last message before the commit.
     pub head_before: u64,
     pub seqs: Vec<u64>,
-    pub changed: bool,
+    /// Which kinds of things were changed, each once.
+    pub what: Vec<&'static str>,
     pub state_changed: bool,
     /// Whether times and revision stay as they are, because they are restored.
     pub restored: bool,
 }
 
 impl Done {
-    pub fn state(&mut self) {
-        self.changed = true;
+    pub fn changed(&mut self, what: &'static str) {
+        if !self.what.contains(&what) {
+            self.what.push(what);
+        }
+    }
+
+    pub fn state(&mut self, what: &'static str) {
+        self.changed(what);
         self.state_changed = true;
     }
 }
@@ -70,6 +77,7 @@ impl State {
             self.delete(&key, undo);
             let receipt =
                 Receipt { key, revision: session.revision, seqs: Vec::new(), changed: true, replayed: false };
+            self.tell(session.log, &receipt, at, &["delete"], commit.id.as_ref());
             self.note(commit.id.zip(digest), session.log, &receipt, undo);
             return Ok(receipt);
         }
@@ -114,7 +122,7 @@ impl State {
                 key,
                 revision: 0,
                 seqs: Vec::new(),
-                changed: done.changed,
+                changed: !done.what.is_empty(),
                 replayed: false,
             });
         };
@@ -125,11 +133,15 @@ impl State {
                 change.head_after = session.head;
             }
         }
-        if done.changed && !done.restored {
+        if !done.what.is_empty() && !done.restored {
             session.updated_at = session.updated_at.max(at);
         }
         let (log, revision) = (session.log, session.revision);
-        let receipt = Receipt { key, revision, seqs: done.seqs, changed: done.changed, replayed: false };
+        let changed = !done.what.is_empty();
+        let receipt = Receipt { key, revision, seqs: done.seqs, changed, replayed: false };
+        if changed {
+            self.tell(log, &receipt, at, &done.what, commit.id.as_ref());
+        }
         self.note(commit.id.zip(digest), log, &receipt, undo);
         Ok(receipt)
     }
@@ -200,6 +212,20 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// Adds a line to the feed.
+    fn tell(&mut self, log: LogId, receipt: &Receipt, at: Time, what: &[&str], id: Option<&CommitId>) {
+        self.feed.push(Change {
+            id: self.feed.last().map_or(0, |change| change.id) + 1,
+            log,
+            key: receipt.key.clone(),
+            revision: receipt.revision,
+            at,
+            what: what.iter().map(|what| (*what).to_owned()).collect(),
+            seqs: receipt.seqs.clone(),
+            commit_id: id.cloned(),
+        });
     }
 
     fn note(&mut self, id: Option<(String, [u8; 17])>, log: LogId, receipt: &Receipt, undo: &mut Vec<Undo>) {
@@ -381,13 +407,15 @@ impl State {
     fn write(&mut self, key: &SessionKey, write: Write, done: &mut Done) -> Result<()> {
         match write {
             Write::Open(opening) => {
-                done.changed |= self.open(key, opening, done.at)?;
+                if self.open(key, opening, done.at)? {
+                    done.changed("open");
+                }
                 return Ok(());
             }
             Write::Fork(fork) => {
                 self.fork(key, fork, done.at)?;
                 done.head_before = self.sessions.get(key).map_or(0, |entry| entry.session.head);
-                done.changed = true;
+                done.changed("fork");
                 return Ok(());
             }
             Write::Restore(restore) => return self.restore(key, restore, done),
@@ -437,7 +465,7 @@ impl State {
             return Err(Error::conflict(key, conflict));
         }
         self.has_numbers(&entry.session)?;
-        done.changed = true;
+        done.changed("append");
         Ok(self.push(key, new, done.at))
     }
 
@@ -487,15 +515,15 @@ impl Entry {
         match write {
             Write::SetStatus(status) => {
                 self.session.status = status;
-                done.state();
+                done.state("status");
             }
             Write::SetMetadata(metadata) => {
                 self.session.metadata = metadata;
-                done.state();
+                done.state("metadata");
             }
             Write::SetTokens(tokens) => {
                 self.session.token_usage = tokens;
-                done.state();
+                done.state("tokens");
             }
             Write::AddTokens(tokens) => {
                 let sum = self.session.token_usage.saturating_add(tokens);
@@ -506,7 +534,7 @@ impl Entry {
                     )));
                 }
                 self.session.token_usage = sum;
-                done.changed = true;
+                done.changed("tokens");
             }
             Write::PutDocument(NewDocument { collection, id, body, blob }) => {
                 let document = Document {
@@ -518,7 +546,7 @@ impl Entry {
                     updated_at: done.at,
                 };
                 self.documents.insert((collection, id), Arc::new(document));
-                done.state();
+                done.state("document");
             }
             Write::PatchDocument { collection, id, patch } => {
                 let address = (collection, id);
@@ -530,12 +558,12 @@ impl Entry {
                 patched.validate()?;
                 return self.write(Write::PutDocument(patched), done);
             }
-            Write::RemoveDocument { collection, id } => {
-                let there = self.documents.remove(&(collection, id)).is_some();
-                done.changed |= there;
-                done.state_changed |= there;
+            Write::RemoveDocument { collection, id }
+                if self.documents.remove(&(collection.clone(), id.clone())).is_some() =>
+            {
+                done.state("document");
             }
-            // The others are the state's.
+            // There was no such document; or it is one of the others, which are the state's.
             _ => {}
         }
         Ok(())

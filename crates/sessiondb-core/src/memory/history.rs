@@ -112,7 +112,7 @@ impl State {
         let view =
             session.view.undone(&last.before, last.head_before, last.head_after, session.log, session.head);
         self.show(key, view);
-        done.state();
+        done.state("view");
     }
 
     pub(super) fn set_view(
@@ -157,7 +157,7 @@ impl State {
         }
         self.show(key, view);
         self.keep_view_short(key);
-        done.state();
+        done.state("view");
     }
 
     fn show(&mut self, key: &SessionKey, view: View) {

@@ -18,9 +18,10 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use crate::{
-    Ancestor, Backend, CheckReport, Commit, Cursor, Document, DocumentFilter, DocumentPage, Error,
-    ForkedFrom, Inherited, Lineage, LogId, Message, MessagePage, Parts, PartsPage, Receipt, Result, Session,
-    SessionFilter, SessionKey, SessionPage, SessionParts, View, ViewChange, Window, limits, parts, time,
+    Ancestor, Backend, Change, ChangePage, CheckReport, Commit, Cursor, Document, DocumentFilter,
+    DocumentPage, Error, ForkedFrom, Inherited, Lineage, LogId, Message, MessagePage, Parts, PartsPage,
+    Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, SessionParts, View, ViewChange, Window,
+    limits, parts, time,
 };
 
 /// A store in memory: nothing survives the process. For tests, for trying things out, and as the specification that
@@ -42,6 +43,8 @@ struct State {
     kept: HashMap<SessionKey, Extent>,
     /// What commits that bore an id answered, also of sessions deleted since.
     answered: HashMap<(LogId, String), Answered>,
+    /// What was committed, in order.
+    feed: Vec<Change>,
     last_log: i64,
     last_message: i64,
     closed: bool,
@@ -95,11 +98,13 @@ impl Backend for MemoryBackend {
         self.with(|state| {
             let now = time::now();
             let (mut undo, mut receipts) = (Vec::new(), Vec::with_capacity(commits.len()));
+            let told = state.feed.len();
             for commit in commits {
                 match state.apply(commit, now, &mut undo) {
                     Ok(receipt) => receipts.push(receipt),
                     Err(error) => {
                         state.take_back(undo);
+                        state.feed.truncate(told);
                         return Err(error);
                     }
                 }
@@ -183,12 +188,26 @@ impl Backend for MemoryBackend {
         })
     }
 
+    async fn changes(&self, after: Option<u64>, limit: usize) -> Result<ChangePage> {
+        self.with(|state| {
+            let end = state.feed.last().map_or(0, |change| change.id);
+            let Some(after) = after else { return Ok(ChangePage { last: end, ..ChangePage::default() }) };
+            if after > end {
+                return Err(Error::behind_the_feed(after, end));
+            }
+            let from = state.feed.partition_point(|change| change.id <= after);
+            let changes: Vec<Change> = state.feed[from..].iter().take(limit).cloned().collect();
+            let last = changes.last().map_or(after, |change| change.id);
+            Ok(ChangePage { more: last < end, last, changes })
+        })
+    }
+
     async fn check(&self) -> Result<CheckReport> {
         self.with(|state| {
             let mut report = CheckReport::default();
             for (key, entry) in &state.sessions {
                 let session = &entry.session;
-                report.sessions += 1;
+                report.sessions += u64::from(!session.key.is_reserved());
                 report.documents += entry.documents.len() as u64;
                 let shown = state.visible(&session.view).len() as u64;
                 if shown != session.message_count {
@@ -235,11 +254,14 @@ impl Backend for MemoryBackend {
 }
 
 fn matches(filter: &SessionFilter, session: &Session) -> bool {
-    filter
-        .key_parts()
-        .into_iter()
-        .zip(session.key.parts())
-        .all(|(want, part)| want.as_ref().is_none_or(|w| w == part))
+    // What is the store's own is listed only for who asks for it.
+    let own = filter.agent_id.as_deref().is_some_and(|agent| agent.starts_with('~'));
+    session.key.agent_id.starts_with('~') == own
+        && filter
+            .key_parts()
+            .into_iter()
+            .zip(session.key.parts())
+            .all(|(want, part)| want.as_ref().is_none_or(|w| w == part))
         && filter.family.as_ref().is_none_or(|family| *family == session.family)
         && (filter.statuses.is_empty() || filter.statuses.contains(&session.status))
         && filter.created_after.is_none_or(|bound| session.created_at > bound)

@@ -52,7 +52,7 @@ impl State {
                 self.logs.insert(log, Vec::new());
                 let extent = Extent { log, first: new.log_first, head: new.log_first - 1 };
                 self.kept.insert(key.clone(), extent);
-                done.changed = true;
+                done.changed("open");
             }
             return Ok(());
         }
@@ -86,7 +86,7 @@ impl State {
             view: View::of([], log, head),
         };
         self.insert(session, ancestors, forked_from);
-        done.changed = true;
+        done.changed("open");
         Ok(())
     }
 
@@ -117,7 +117,7 @@ impl State {
             entry.session.log_count += 1;
             entry.session.message_count += 1;
         }
-        done.changed = true;
+        done.changed("restore");
         Ok(())
     }
 
@@ -134,7 +134,7 @@ impl State {
         if last > head {
             self.unfinished(key)?;
             self.set_head(key, last);
-            done.changed = true;
+            done.changed("restore");
         }
         Ok(())
     }
@@ -172,7 +172,7 @@ impl State {
             }
             None => {
                 entry.documents.insert(address, Arc::new(new));
-                done.changed = true;
+                done.changed("restore");
                 Ok(())
             }
         }
@@ -222,7 +222,7 @@ impl State {
         if let Some(entry) = self.sessions.get_mut(key) {
             entry.session.message_count = count;
         }
-        done.changed = true;
+        done.changed("restore");
         Ok(())
     }
 }

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use pollster::block_on;
 use sessiondb::{
-    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage, MemoryBackend,
-    MessagePage, NewMessage, Parts, PartsPage, Receipt, Result, Session, SessionFilter, SessionKey,
-    SessionPage, SessionParts, Store, ViewChange, Window, Write,
+    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage,
+    MemoryBackend, MessagePage, NewMessage, Parts, PartsPage, Receipt, Result, Session, SessionFilter,
+    SessionKey, SessionPage, SessionParts, Store, ViewChange, Window, Write,
 };
 use sessiondb_export::{Choice, Exported, export, restore};
 
@@ -81,6 +81,10 @@ impl Backend for Busy {
     async fn document_list(&self, key: &SessionKey, filter: &DocumentFilter) -> Result<Option<DocumentPage>> {
         self.read();
         self.inner.document_list(key, filter).await
+    }
+
+    async fn changes(&self, after: Option<u64>, limit: usize) -> Result<ChangePage> {
+        self.inner.changes(after, limit).await
     }
 
     async fn check(&self) -> Result<CheckReport> {

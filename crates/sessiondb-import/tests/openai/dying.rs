@@ -8,9 +8,9 @@ use std::sync::{
 
 use async_trait::async_trait;
 use sessiondb::{
-    Backend, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage, MessagePage, Parts,
-    PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, SessionParts, Store,
-    ViewChange, Window,
+    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage,
+    MessagePage, Parts, PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage,
+    SessionParts, Store, ViewChange, Window,
 };
 
 struct Dying {
@@ -71,6 +71,10 @@ impl Backend for Dying {
 
     async fn document_list(&self, key: &SessionKey, filter: &DocumentFilter) -> Result<Option<DocumentPage>> {
         if_there(self.store.document_list(key, filter).await)
+    }
+
+    async fn changes(&self, after: Option<u64>, limit: usize) -> Result<ChangePage> {
+        self.store.changes(after, limit).await
     }
 
     async fn check(&self) -> Result<CheckReport> {
