@@ -8,6 +8,7 @@ mod engine;
 mod import;
 mod peer;
 mod sample;
+mod serve;
 mod views;
 
 use std::path::PathBuf;
@@ -34,6 +35,8 @@ enum Bench {
     Engine(engine::Options),
     /// What each decision of the storage layout costs and serves.
     Layout(engine::layout::Options),
+    /// The server: appends and windows over HTTP beside the library, a thousand followers, twice the load.
+    Serve(serve::Options),
     /// Several processes that append to one file.
     Processes(engine::processes::Options),
     /// One of them.
@@ -87,6 +90,7 @@ fn main() -> Outcome<()> {
         Bench::Engine(options) => engine::run(&options, seed),
         Bench::Layout(options) => engine::layout::run(&options, seed),
         Bench::Processes(options) => engine::processes::run(&options, seed),
+        Bench::Serve(options) => serve::run(&options, seed),
         Bench::Process(process) => engine::processes::process(&process, seed),
         Bench::Views { messages, samples } => Ok(views::run(messages, samples, seed)?),
         Bench::Import { records, samples, runs } => import::run(records, &samples, runs, seed),

@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     command::{
         ait42, append, check, compact, completions, export, fork, import, ls, new, optimize, patch, pop,
-        recover, repair, reset, rewind, rm, show, stats, uncompact, undo,
+        recover, repair, reset, rewind, rm, serve, show, stats, token, uncompact, undo,
     },
     exit::{Exit, Failure},
 };
@@ -23,9 +23,11 @@ Data goes to stdout; progress, hints and errors go to stderr.";
 #[command(name = "sessiondb", version, about = "A durable store of AI agents' sessions", long_about = ABOUT)]
 #[command(after_help = Exit::table(), max_term_width = 100)]
 pub struct Cli {
-    /// The store: sqlite:PATH [default: sessiondb/sessions.db in the user's data directory, as ~/.local/share]
+    /// The store: sqlite:PATH, or a server of one, http://HOST:PORT [default: sessiondb/sessions.db in the user's data
+    /// directory, as ~/.local/share]
     #[arg(
         long,
+        visible_alias = "url",
         global = true,
         help_heading = "Global options",
         value_name = "URL",
@@ -71,9 +73,20 @@ pub enum StoreCommand {
     Rm(rm::Args),
     Check(check::Args),
     Optimize(optimize::Args),
+    Serve(serve::Args),
+    Token(token::Args),
 }
 
 impl StoreCommand {
+    /// What of the commands that cannot be done through a server this is.
+    pub fn needs_file(&self) -> Option<&'static str> {
+        match self {
+            StoreCommand::Serve(_) => Some("serve"),
+            StoreCommand::Token(_) => Some("token"),
+            _ => None,
+        }
+    }
+
     /// Whether the command puts something into a store, so that one which is not there is made.
     ///
     /// # Errors
@@ -82,6 +95,8 @@ impl StoreCommand {
         match self {
             StoreCommand::New(args) => args.check().map(|()| true),
             StoreCommand::Append(args) => args.check(),
+            StoreCommand::Serve(_) => Ok(true),
+            StoreCommand::Token(args) => Ok(args.makes()),
             StoreCommand::Export(_)
             | StoreCommand::Ls(_)
             | StoreCommand::Show(_)

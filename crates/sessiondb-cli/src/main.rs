@@ -61,7 +61,11 @@ fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
     match cli.command {
         Command::Import(args) => command::import::run(args, cli.db.as_deref(), out),
         Command::Ait42(args) => command::ait42::run(args, cli.db.as_deref(), out),
-        Command::Recover(args) => command::recover::run(args, &place::url(cli.db.as_deref())?, out),
+        Command::Recover(args) => {
+            let url = place::url(cli.db.as_deref())?;
+            place::require_file(&url, "recover")?;
+            command::recover::run(args, &url, out)
+        }
         Command::Completions(args) => command::completions::run(args, out),
         Command::Store(command) => run_on_store(command, cli.db.as_deref(), out),
     }
@@ -69,6 +73,9 @@ fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
 
 fn run_on_store(command: StoreCommand, db: Option<&str>, out: &mut Output) -> Result<Exit, Failure> {
     let url = place::url(db)?;
+    if let Some(what) = command.needs_file() {
+        place::require_file(&url, what)?;
+    }
     let store = place::open(&url, command.makes_store()?)?;
     let blocking = blocking::Store::from(store.clone());
     let exit = match command {
@@ -90,6 +97,8 @@ fn run_on_store(command: StoreCommand, db: Option<&str>, out: &mut Output) -> Re
         StoreCommand::Rm(args) => command::rm::run(args, &blocking, out),
         StoreCommand::Check(args) => command::check::run(args, &blocking, out),
         StoreCommand::Optimize(args) => command::optimize::run(args, &blocking, out),
+        StoreCommand::Serve(args) => command::serve::run(args, &store, &url, out),
+        StoreCommand::Token(args) => command::token::run(args, &store, out),
     }?;
     blocking.close()?;
     Ok(exit)

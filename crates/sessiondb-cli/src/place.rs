@@ -1,10 +1,15 @@
 //! Where the store is.
 
-use std::path::Path;
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use etcetera::BaseStrategy;
 use pollster::block_on;
 use sessiondb::{Error, Store};
+use sessiondb_client::HttpBackend;
 
 use crate::exit::{Exit, Failure};
 
@@ -16,6 +21,9 @@ pub fn url(given: Option<&str>) -> Result<String, Failure> {
 
 /// Opens the store at `url`. One that is not there is made only for a command that puts something in.
 pub fn open(url: &str, make: bool) -> Result<Store, Failure> {
+    if is_server(url) {
+        return served(url);
+    }
     if make {
         return Ok(block_on(sessiondb::open(url))?);
     }
@@ -32,10 +40,54 @@ pub fn open(url: &str, make: bool) -> Result<Store, Failure> {
 
 /// Opens the same store if it is there, and makes nothing.
 pub fn open_if_there(url: &str) -> Result<Option<Store>, Failure> {
+    if is_server(url) {
+        return served(url).map(Some);
+    }
     match block_on(sessiondb::open_existing(url)) {
         Ok(store) => Ok(Some(store)),
         Err(error) if is_missing(&error) => Ok(None),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the address is that of a server of a store.
+pub fn is_server(url: &str) -> bool {
+    url.starts_with("http://") || url.starts_with("https://")
+}
+
+/// The store of a server. The token is that of the environment, or, for a server on this machine, the one beside the user's own
+/// store: it is shown to no other machine.
+fn served(url: &str) -> Result<Store, Failure> {
+    let given = env::var("SESSIONDB_TOKEN").ok().filter(|token| !token.is_empty());
+    let token = match given {
+        Some(token) => Some(token),
+        None if is_here(url) => token_file(&default_path()?).and_then(|file| fs::read_to_string(file).ok()),
+        None => None,
+    };
+    let backend = HttpBackend::open(url, token.as_deref().map(str::trim))?;
+    Ok(Store::new(Arc::new(backend)))
+}
+
+/// Whether the server is on this machine's loopback.
+fn is_here(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = rest.split('/').next().unwrap_or("");
+    let name = match host.rfind(':') {
+        Some(at) if !host.ends_with(']') => &host[..at],
+        _ => host,
+    };
+    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+/// What only whoever has the store's file can do.
+pub fn require_file(url: &str, what: &str) -> Result<(), Failure> {
+    match is_server(url) {
+        true => Err(Failure::new(
+            Exit::Usage,
+            format!("{what} needs the store itself, and {url} is a server of it"),
+        )
+        .hint("run it on the server's machine, with --db PATH")),
+        false => Ok(()),
     }
 }
 
@@ -47,11 +99,18 @@ fn is_missing(error: &Error) -> bool {
 pub fn file(url: &str) -> Option<&Path> {
     let path = match url.strip_prefix("sqlite:") {
         Some(address) => address.split_once('?').map_or(address, |(path, _)| path),
-        None if url == "memory:" => return None,
+        None if url == "memory:" || is_server(url) => return None,
         None => url,
     };
     let plain = url.starts_with("sqlite:").then(|| path.strip_prefix("//")).flatten();
     Some(Path::new(plain.unwrap_or(path)))
+}
+
+/// The file beside the store with the token of whoever serves it; `None` for a store without a file.
+pub fn token_file(url: &str) -> Option<PathBuf> {
+    let mut name = file(url)?.as_os_str().to_owned();
+    name.push("-token");
+    Some(PathBuf::from(name))
 }
 
 /// As a plain path, in which a `?` is no more than itself. The engine makes missing directories, for the user's own
@@ -69,6 +128,23 @@ fn default_path() -> Result<String, Failure> {
 mod tests {
     use super::*;
 
+    /// The token of this machine's store must not be shown to another machine.
+    #[test]
+    fn this_machine_is_told_from_others() {
+        for here in ["http://localhost", "http://127.0.0.1:7878/", "https://[::1]:1", "http://localhost:7878"]
+        {
+            assert!(is_here(here), "{here}");
+        }
+        for there in [
+            "http://localhost.example",
+            "http://127.0.0.1.example:80",
+            "http://user@127.0.0.1",
+            "http://10.0.0.1",
+        ] {
+            assert!(!is_here(there), "{there}");
+        }
+    }
+
     #[test]
     fn the_file_of_an_address_is_the_one_that_is_opened() {
         for (url, path) in [
@@ -81,5 +157,6 @@ mod tests {
             assert_eq!(file(url), Some(Path::new(path)), "{url}");
         }
         assert_eq!(file("memory:"), None);
+        assert_eq!(file("http://127.0.0.1:7878"), None);
     }
 }

@@ -50,6 +50,8 @@ fn of_store(error: &sessiondb::Error) -> Response {
         detail(StatusCode::SERVICE_UNAVAILABLE, text)
     };
     match error {
+        // To who may not see it, it does not exist.
+        Store::OutOfScope { key, .. } => Error::NotFound(key.peer_id.clone()).into_response(),
         Store::Invalid(reason) => problems(vec![Problem::new(["body"], "value_error", reason.as_str())]),
         Store::Busy(_) => not_available("The store is busy; try again"),
         Store::Full(_) => not_available("The store is full; try again later"),

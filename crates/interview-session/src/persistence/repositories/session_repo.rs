@@ -61,6 +61,16 @@ impl SessionRepository {
         Ok(repository)
     }
 
+    /// The repository in a store that is open already. The SQL view `interview_sessions` is not made in it.
+    ///
+    /// A scoped store shows the interviews of its scope; what lies outside is not found.
+    pub fn over(store: Store) -> SessionRepository {
+        SessionRepository {
+            db_path: "an open store".into(),
+            store: Arc::new(OnceCell::new_with(Some(store))),
+        }
+    }
+
     /// Creates a session, with its state, its status and its times as they are given and an empty config. One that is
     /// completed already was so when it was last changed. Answers what is stored.
     ///

@@ -1,0 +1,109 @@
+//! Twice the load that the server can carry, from clients that do not wait for each other.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use hyper::body::Bytes;
+use parking_lot::Mutex;
+
+use super::{
+    Measured, Options, SESSIONS, Server,
+    client::{Client, append_body, ask, connect, request},
+    key, show, target,
+};
+use crate::Outcome;
+
+/// Connections of those who come whether the others were answered or not.
+const CONNECTIONS: usize = 2_000;
+
+pub(super) fn run(options: &Options, time: Duration) -> Outcome<()> {
+    let server = Server::start(sessiondb_server::Options {
+        requests_per_second: 1_000_000,
+        ..sessiondb_server::Options::default()
+    })?;
+    let client = Client::new(server.address, &server.token)?;
+    let carried = client.appends(options.connections, time)?;
+    show("append, HTTP, as much as it can carry", &carried);
+    let rate = carried.a_second;
+    let before = stored(&server)?;
+    let (nominal, _) = open(&client, rate * 0.5, time)?;
+    let (twice, statuses) = open(&client, rate * 2.0, Duration::from_secs_f64(options.overload_seconds))?;
+    show("append, HTTP, half of it, as it comes", &nominal);
+    show("append, HTTP, twice as much, those accepted", &twice);
+    println!("    answers: {statuses:?}");
+    let accepted = statuses.get(&201).copied().unwrap_or(0);
+    let now = stored(&server)?;
+    let nominal_accepted = (nominal.a_second * time.as_secs_f64()).round() as u64;
+    println!(
+        "    {accepted} of these and some {nominal_accepted} before were acknowledged; {} more are stored",
+        now - before
+    );
+    if now - before < accepted {
+        return Err("acknowledged messages are missing".into());
+    }
+    let others: u64 = statuses
+        .iter()
+        .filter(|(status, _)| ![201, 429, 503].contains(*status))
+        .map(|(_, count)| count)
+        .sum();
+    target("answers that are none of 201, 429, 503", &mut [others as f64], |count| count == 0.0, "none");
+    let mut wait = [twice.p99.as_secs_f64() / nominal.p99.as_secs_f64()];
+    target("p99 of those accepted by the nominal one", &mut wait, |ratio| ratio <= 5.0, "at most 5");
+    server.stop()
+}
+
+fn stored(server: &Server) -> Outcome<u64> {
+    let mut messages = 0;
+    for n in 0..SESSIONS {
+        messages += server.runtime.block_on(server.store.session(&key(n)))?.map_or(0, |session| session.head);
+    }
+    Ok(messages)
+}
+
+/// So many requests a second, whether those before were answered or not. Latencies are those of the accepted, from when they
+/// were to be sent.
+fn open(client: &Client, rate: f64, time: Duration) -> Outcome<(Measured, BTreeMap<u16, u64>)> {
+    let statuses = Arc::new(Mutex::new(BTreeMap::new()));
+    let latencies = Arc::new(Mutex::new(Vec::new()));
+    let next = Arc::new(AtomicU64::new(0));
+    let body: Bytes = append_body();
+    let begin = Instant::now() + Duration::from_millis(500);
+    let callers: Vec<_> = (0..CONNECTIONS)
+        .map(|_| {
+            let (statuses, latencies, next) =
+                (Arc::clone(&statuses), Arc::clone(&latencies), Arc::clone(&next));
+            let (token, address, body) = (Arc::clone(&client.token), client.address, body.clone());
+            client.runtime.spawn(async move {
+                let mut connection = connect(address).await?;
+                loop {
+                    // Whoever is free takes the next request, at the time at which it is due.
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    let due = begin + Duration::from_secs_f64(n as f64 / rate);
+                    if due > begin + time {
+                        return Outcome::Ok(());
+                    }
+                    tokio::time::sleep_until(due.into()).await;
+                    let path = format!("/v1/sessions/{}/messages", key(n % SESSIONS));
+                    let start = Instant::now();
+                    let status = ask(&mut connection, request("POST", &path, &token, body.clone())?).await?;
+                    *statuses.lock().entry(status).or_insert(0) += 1;
+                    if status == 201 {
+                        latencies.lock().push(start.elapsed());
+                    }
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        client.runtime.block_on(caller)??;
+    }
+    let (latencies, statuses) =
+        (std::mem::take(&mut *latencies.lock()), std::mem::take(&mut *statuses.lock()));
+    Ok((Measured::of(latencies, time), statuses))
+}

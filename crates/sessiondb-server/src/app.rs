@@ -1,0 +1,172 @@
+//! [`App`]: what all routes share. [`Options`]: what may be chosen.
+
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+use governor::{
+    DefaultKeyedRateLimiter, Quota,
+    clock::{Clock, DefaultClock},
+};
+use sessiondb::{Result, Store};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::{
+    access::Hosts,
+    feed::Feed,
+    problem::{Kind, Problem},
+    tokens::Tokens,
+};
+
+/// What may be chosen of a server's routes. Where it listens is [`Listen`](crate::Listen)'s.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Whether callers need a token. Without, everybody who reaches the server may do everything.
+    pub tokens: bool,
+    /// The names of this server beside those of the loopback.
+    pub hosts: Vec<String>,
+    /// Requests a second that one token may send on average, and how many at once.
+    pub requests_per_second: u32,
+    /// How many writes may wait or be written at a time; more are answered 503.
+    pub writes_max: usize,
+    /// How many reads may run at a time; more are answered 503.
+    pub reads_max: usize,
+    /// How many bytes of bodies are held in memory at a time, as whole KiB; what goes beyond is answered 503.
+    pub body_bytes_max: usize,
+    /// How many feeds may be followed at a time with one token.
+    pub followers_max: usize,
+    /// Whether the routes of interviews stand at the root too (`POST /sessions`), for front ends that know them there.
+    pub interview_at_root: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            tokens: true,
+            hosts: Vec::new(),
+            requests_per_second: 20_000,
+            writes_max: 512,
+            reads_max: 256,
+            body_bytes_max: 256 << 20,
+            followers_max: 2_000,
+            interview_at_root: false,
+        }
+    }
+}
+
+/// What all routes share.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub store: Store,
+    /// `None` where no token is asked for.
+    pub tokens: Option<Tokens>,
+    pub hosts: Hosts,
+    pub limits: Arc<Limits>,
+    pub feed: Feed,
+}
+
+impl App {
+    pub fn new(store: Store, options: &Options) -> Result<App> {
+        let tokens = options.tokens.then(|| Tokens::of(&store)).transpose()?;
+        Ok(App {
+            feed: Feed::new(store.clone()),
+            tokens,
+            hosts: Hosts::new(options.hosts.iter().cloned()),
+            limits: Arc::new(Limits::new(options)),
+            store,
+        })
+    }
+}
+
+/// What keeps one caller from taking all, and all from taking more than the server has.
+pub(crate) struct Limits {
+    requests: DefaultKeyedRateLimiter<Arc<str>>,
+    clock: DefaultClock,
+    writes: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+    /// In KiB.
+    bodies: Arc<Semaphore>,
+    followers_max: usize,
+    followers: parking_lot::Mutex<std::collections::HashMap<Arc<str>, usize>>,
+}
+
+/// The place of one who follows a feed.
+pub(crate) struct Seat {
+    limits: Arc<Limits>,
+    token: Arc<str>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut followers = self.limits.followers.lock();
+        if let Some(count) = followers.get_mut(&self.token) {
+            *count -= 1;
+            if *count == 0 {
+                followers.remove(&self.token);
+            }
+        }
+    }
+}
+
+impl Limits {
+    /// A place for one more who follows a feed with this token.
+    pub fn seat(self: &Arc<Limits>, token: &Arc<str>) -> Result<Seat, Problem> {
+        let mut followers = self.followers.lock();
+        let count = followers.entry(Arc::clone(token)).or_default();
+        if *count >= self.followers_max {
+            let detail = format!("token {token} follows {count} feeds already, which is the most");
+            return Err(Problem::new(Kind::TooManyRequests, detail));
+        }
+        *count += 1;
+        Ok(Seat { limits: Arc::clone(self), token: Arc::clone(token) })
+    }
+
+    fn new(options: &Options) -> Limits {
+        let rate = NonZeroU32::new(options.requests_per_second).unwrap_or(NonZeroU32::MIN);
+        Limits {
+            requests: DefaultKeyedRateLimiter::keyed(Quota::per_second(rate)),
+            clock: DefaultClock::default(),
+            writes: Arc::new(Semaphore::new(options.writes_max)),
+            reads: Arc::new(Semaphore::new(options.reads_max)),
+            bodies: Arc::new(Semaphore::new(options.body_bytes_max >> 10)),
+            followers_max: options.followers_max,
+            followers: parking_lot::Mutex::default(),
+        }
+    }
+
+    /// Lets a request of this token in, or says after how many seconds it may come again.
+    pub fn admit(&self, token: &Arc<str>) -> Result<(), u64> {
+        self.requests.check_key(token).map_err(|not_until| {
+            let wait: Duration = not_until.wait_time_from(self.clock.now());
+            wait.as_secs() + 1
+        })
+    }
+
+    /// Room for a write. There is no waiting: who is told at once can come again, and who waits holds up others.
+    pub fn write(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.writes).try_acquire_owned().map_err(|_| full("writes"))
+    }
+
+    /// Room for a write of those who wait for it without holding up anybody.
+    pub async fn write_later(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        Arc::clone(&self.writes).acquire_owned().await.ok()
+    }
+
+    /// Room for a body of at most so many bytes.
+    pub fn body(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let kib = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX);
+        Arc::clone(&self.bodies).try_acquire_many_owned(kib).map_err(|_| full("bodies of requests"))
+    }
+
+    /// Room for a read.
+    pub fn read(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.reads).try_acquire_owned().map_err(|_| full("reads"))
+    }
+}
+
+fn full(of: &str) -> Problem {
+    Problem::new(
+        Kind::Overloaded,
+        format!("as many {of} as the server can hold are waiting; nothing was done"),
+    )
+    .hint("try again after the time in Retry-After")
+}

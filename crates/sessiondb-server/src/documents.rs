@@ -1,0 +1,205 @@
+//! Documents: small keyed values beside a session's messages.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use sessiondb::{Commit, Document, DocumentFilter, Expect, Json as Text, NewDocument, SessionKey, Write};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    access::Access,
+    app::App,
+    problem::{Details, Kind, Problem},
+    request::{Body, Condition, Named, Query, idempotency_key, key},
+    sessions::{found, limit_default, link, quoted},
+};
+
+/// A page of documents.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DocumentsJson {
+    documents: Vec<Document>,
+    /// What to give as `cursor` for the next page; null at the end.
+    next: Option<String>,
+}
+
+/// Which documents.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Filter {
+    /// Only this collection.
+    collection: Option<String>,
+    /// The `next` of the page before, asked with the same filter.
+    cursor: Option<String>,
+    /// How many at most.
+    #[serde(default = "limit_default")]
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: usize,
+}
+
+/// A session's documents, by collection and id, a page at a time.
+#[utoipa::path(get, path = "/v1/sessions/{key}/documents", tag = "documents",
+    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann"), Filter), responses((status = 200, body = DocumentsJson)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    access: Access,
+    uri: Uri,
+    Named(text): Named<String>,
+    Query(filter): Query<Filter>,
+) -> Result<Response, Problem> {
+    let _room = app.limits.read()?;
+    let after = filter.cursor.as_deref().map(|cursor| {
+        let place: Result<(String, String), _> = serde_json::from_str(cursor);
+        place.map_err(|_| Problem::invalid("the cursor is not the 'next' of a page"))
+    });
+    let filter =
+        DocumentFilter { collection: filter.collection, after: after.transpose()?, limit: filter.limit };
+    let page = access.store.document_list(&key(&text)?, &filter).await?;
+    let next = page.next.and_then(|place| serde_json::to_string(&place).ok());
+    let link = next.as_deref().map(|next| link(&uri, &[("cursor", next)], "next"));
+    let mut response = Json(DocumentsJson { documents: page.documents, next }).into_response();
+    response.headers_mut().extend(link.into_iter().map(|link| (header::LINK, link)));
+    Ok(response)
+}
+
+type Address = (String, String, String);
+
+/// A document. `ETag` is its revision.
+#[utoipa::path(get, path = "/v1/sessions/{key}/documents/{collection}/{id}", tag = "documents",
+    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann"), ("collection" = String, Path, min_length = 1, max_length = 100, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 100, pattern = "^[^/]+$", example = "todo")),
+    responses((status = 200, body = Document), (status = 304, description = "as in If-None-Match")))]
+pub(crate) async fn get(
+    State(app): State<App>,
+    access: Access,
+    headers: HeaderMap,
+    Named((text, collection, id)): Named<Address>,
+) -> Result<Response, Problem> {
+    let _room = app.limits.read()?;
+    let document = stored(&access, &key(&text)?, &collection, &id).await?;
+    let tag = quoted(&document.revision.to_string());
+    if let Some(condition) = Condition::read(&headers, &header::IF_NONE_MATCH)?
+        && condition.matches(&document.revision.to_string())
+    {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
+    }
+    Ok(([(header::ETAG, tag)], Json(document)).into_response())
+}
+
+async fn stored(access: &Access, key: &SessionKey, collection: &str, id: &str) -> Result<Document, Problem> {
+    if let Some(document) = access.store.document(key, collection, id).await? {
+        return Ok(document);
+    }
+    found(access, key).await?;
+    let detail = format!("session {key} has no document {collection}/{id}");
+    Err(Problem::new(Kind::NotFound, detail))
+}
+
+/// Puts a document, new or in place of the one that is there; the body is what it says. With `If-Match`, only if nobody
+/// changed it since; with `If-None-Match: *`, only if there is none. The session must exist.
+#[utoipa::path(put, path = "/v1/sessions/{key}/documents/{collection}/{id}", tag = "documents",
+    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann"), ("collection" = String, Path, min_length = 1, max_length = 100, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 100, pattern = "^[^/]+$", example = "todo")),
+    request_body(content = Text, content_type = "application/json", example = json!({"done": false})),
+    responses((status = 200, body = Document), (status = 412, body = Details)))]
+pub(crate) async fn put(
+    State(app): State<App>,
+    access: Access,
+    headers: HeaderMap,
+    Named((text, collection, id)): Named<Address>,
+    Body(body): Body<Text>,
+) -> Result<Response, Problem> {
+    let write = Write::PutDocument(NewDocument::new(collection.clone(), id.clone(), body));
+    change(&app, &access, &headers, (text, collection, id), write).await
+}
+
+/// Changes a document by a merge patch (RFC 7396): members replace, null removes. One that is not there is made of the patch.
+#[utoipa::path(patch, path = "/v1/sessions/{key}/documents/{collection}/{id}", tag = "documents",
+    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann"), ("collection" = String, Path, min_length = 1, max_length = 100, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 100, pattern = "^[^/]+$", example = "todo")),
+    request_body(content = Text, content_type = "application/json", example = json!({"done": true})),
+    responses((status = 200, body = Document), (status = 412, body = Details)))]
+pub(crate) async fn patch(
+    State(app): State<App>,
+    access: Access,
+    headers: HeaderMap,
+    Named((text, collection, id)): Named<Address>,
+    Body(patch): Body<Text>,
+) -> Result<Response, Problem> {
+    let write = Write::PatchDocument { collection: collection.clone(), id: id.clone(), patch };
+    change(&app, &access, &headers, (text, collection, id), write).await
+}
+
+async fn change(
+    app: &App,
+    access: &Access,
+    headers: &HeaderMap,
+    (text, collection, id): Address,
+    write: Write,
+) -> Result<Response, Problem> {
+    let _room = app.limits.write()?;
+    let key = key(&text)?;
+    let mut commit = Commit::new(key.clone()).write(write);
+    commit.id = idempotency_key(headers)?;
+    commit.expect.extend(expected(headers, &collection, &id)?);
+    access.store.commit_one(commit).await.map_err(Problem::of_condition)?;
+    app.feed.written();
+    let document = stored(access, &key, &collection, &id).await?;
+    Ok(([(header::ETAG, quoted(&document.revision.to_string()))], Json(document)).into_response())
+}
+
+/// Removes a document. With `If-Match`, only if nobody changed it since.
+#[utoipa::path(delete, path = "/v1/sessions/{key}/documents/{collection}/{id}", tag = "documents",
+    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann"), ("collection" = String, Path, min_length = 1, max_length = 100, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 100, pattern = "^[^/]+$", example = "todo")),
+    responses((status = 204, description = "it is removed"), (status = 412, body = Details)))]
+pub(crate) async fn remove(
+    State(app): State<App>,
+    access: Access,
+    headers: HeaderMap,
+    Named((text, collection, id)): Named<Address>,
+) -> Result<Response, Problem> {
+    let _room = app.limits.write()?;
+    let key = key(&text)?;
+    let write = Write::RemoveDocument { collection: collection.clone(), id: id.clone() };
+    let mut commit = Commit::new(key.clone()).write(write);
+    commit.id = idempotency_key(&headers)?;
+    commit.expect.extend(expected(&headers, &collection, &id)?);
+    let receipt = access.store.commit_one(commit).await.map_err(Problem::of_condition)?;
+    if !receipt.changed {
+        return Err(Problem::new(Kind::NotFound, format!("session {key} has no document {collection}/{id}")));
+    }
+    app.feed.written();
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// What the headers expect of the document.
+fn expected(headers: &HeaderMap, collection: &str, id: &str) -> Result<Option<Expect>, Problem> {
+    let expect = |revision| Expect::Document { collection: collection.into(), id: id.into(), revision };
+    let absent = match Condition::read(headers, &header::IF_NONE_MATCH)? {
+        None => None,
+        Some(Condition::Any) => Some(expect(0)),
+        Some(Condition::Tags(_)) => {
+            return Err(Problem::invalid("a write takes If-None-Match only as '*': if there is no document"));
+        }
+    };
+    match Condition::read(headers, &header::IF_MATCH)? {
+        None => Ok(absent),
+        Some(_) if absent.is_some() => {
+            Err(Problem::invalid("If-Match and If-None-Match contradict each other"))
+        }
+        Some(Condition::Any) => {
+            Err(Problem::invalid("If-Match names the ETag of a document here, and not '*'"))
+        }
+        Some(Condition::Tags(tags)) => match tags.as_slice() {
+            [tag] => match tag.parse() {
+                Ok(revision) => Ok(Some(expect(revision))),
+                Err(_) => Err(Problem::invalid(format!(
+                    "If-Match has \"{}\", which is no ETag of a document",
+                    tag.escape_debug()
+                ))),
+            },
+            _ => Err(Problem::invalid("If-Match names several tags; a write is about one document")),
+        },
+    }
+}

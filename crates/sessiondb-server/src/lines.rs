@@ -1,0 +1,117 @@
+//! [`Lines`]: a body of lines, a JSON text each, read as it comes.
+
+use axum::body::{Body, BodyDataStream, Bytes};
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+
+use crate::{
+    problem::{Kind, Problem},
+    request::BODY_BYTES_MAX,
+};
+
+/// How many bytes of lines are read together at most, but for a line that has more.
+const TOGETHER_BYTES: usize = 4 << 20;
+
+/// The lines of a body. Empty ones are passed over, but counted.
+pub(crate) struct Lines {
+    body: BodyDataStream,
+    /// What was read and not handed on: whole lines and the beginning of another.
+    rest: Vec<u8>,
+    ended: bool,
+    number: u64,
+    together: usize,
+}
+
+impl Lines {
+    /// Those of this body, at most so many at a time.
+    pub fn of(body: Body, together: usize) -> Lines {
+        Lines { body: body.into_data_stream(), rest: Vec::new(), ended: false, number: 0, together }
+    }
+
+    /// The next lines: at least one, and as many more as are there without waiting. None at the end.
+    pub async fn next<T: DeserializeOwned>(&mut self) -> Result<Vec<T>, Problem> {
+        let mut items = Vec::new();
+        loop {
+            self.take(&mut items)?;
+            if !items.is_empty() || self.ended {
+                return Ok(items);
+            }
+            match self.body.next().await {
+                Some(Ok(bytes)) => self.add(&bytes)?,
+                Some(Err(error)) => return Err(Problem::invalid(format!("the body broke off: {error}"))),
+                None => {
+                    self.ended = true;
+                    self.rest.push(b'\n');
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, bytes: &Bytes) -> Result<(), Problem> {
+        self.rest.extend_from_slice(bytes);
+        if self.rest.len() > BODY_BYTES_MAX + TOGETHER_BYTES {
+            let detail = format!("line {} has more than {BODY_BYTES_MAX} bytes", self.number + 1);
+            return Err(Problem::new(Kind::TooLarge, detail));
+        }
+        Ok(())
+    }
+
+    /// Takes whole lines from what was read. A line that cannot be read is told when those before it were handed on.
+    fn take<T: DeserializeOwned>(&mut self, items: &mut Vec<T>) -> Result<(), Problem> {
+        let mut taken = 0;
+        let mut bad = None;
+        while items.len() < self.together && taken < TOGETHER_BYTES {
+            let Some(length) = self.rest[taken..].iter().position(|byte| *byte == b'\n') else { break };
+            let line = self.rest[taken..taken + length].trim_ascii();
+            if !line.is_empty() {
+                match serde_json::from_slice(line) {
+                    Ok(item) => items.push(item),
+                    Err(_) if !items.is_empty() => break,
+                    Err(error) => {
+                        bad = Some(Problem::invalid(format!("line {}: {error}", self.number + 1)));
+                        break;
+                    }
+                }
+            }
+            taken += length + 1;
+            self.number += 1;
+        }
+        self.rest.drain(..taken);
+        bad.map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read(chunks: Vec<&'static str>, together: usize) -> (Vec<Vec<u64>>, Option<String>) {
+        let chunks = chunks.into_iter().map(|chunk| Ok::<_, std::io::Error>(Bytes::from(chunk)));
+        let mut lines = Lines::of(Body::from_stream(futures_util::stream::iter(chunks)), together);
+        let mut all = Vec::new();
+        loop {
+            match lines.next::<u64>().await {
+                Ok(some) if some.is_empty() => return (all, None),
+                Ok(some) => all.push(some),
+                Err(problem) => return (all, Some(serde_json::to_string(&problem).unwrap())),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_are_read_however_they_are_cut() {
+        assert_eq!(read(vec!["1\n2\n3"], 10).await.0, [vec![1, 2], vec![3]]);
+        assert_eq!(read(vec!["1", "2\n", "\n \n3\r\n", "4\n"], 10).await.0, [vec![12], vec![3], vec![4]]);
+        assert_eq!(read(vec!["1\n2\n3\n4\n5\n"], 2).await.0, [vec![1, 2], vec![3, 4], vec![5]]);
+        assert_eq!(read(vec![], 2).await.0, [[0; 0]; 0]);
+        assert_eq!(read(vec!["", "\n\n"], 2).await.0, [[0; 0]; 0]);
+    }
+
+    /// What stands before a bad line is handed on first, and the bad one is named by its number.
+    #[tokio::test]
+    async fn a_bad_line_is_named() {
+        let (all, problem) = read(vec!["1\n\n2\nx\n5\n"], 10).await;
+        assert_eq!(all, [vec![1, 2]]);
+        assert!(problem.unwrap().contains("line 4: "));
+    }
+}

@@ -1,0 +1,212 @@
+//! What is read from a request: the session of the path, the query, the body, and the conditions in its headers.
+
+use axum::{
+    body::{Bytes, HttpBody},
+    extract::{FromRequest, FromRequestParts, Path, Request, rejection::PathRejection},
+    http::{HeaderMap, HeaderName, header, request::Parts},
+};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use sessiondb::{CommitId, SessionKey};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{
+    app::App,
+    problem::{Kind, Problem},
+};
+
+/// Largest body of a request that is read as a whole, in bytes: room for the largest call of `commit`, with the bytes of its
+/// documents in base64. A body of lines may be longer; each line has at most this.
+pub const BODY_BYTES_MAX: usize = 96 << 20;
+
+/// What the path names, as the parts of it that stand in braces.
+pub(crate) struct Named<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Named<T>, Problem> {
+        let path = Path::<T>::from_request_parts(parts, state).await;
+        path.map(|Path(named)| Named(named))
+            .map_err(|error: PathRejection| Problem::invalid(error.body_text()))
+    }
+}
+
+/// Reads a session's key out of the path.
+pub(crate) fn key(text: &str) -> Result<SessionKey, Problem> {
+    Ok(text.parse::<SessionKey>()?)
+}
+
+/// The query, each parameter known and given once, but for lists.
+pub(crate) struct Query<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Query<T>, Problem> {
+        let query = parts.uri.query().unwrap_or("");
+        let pairs = serde_html_form::Deserializer::from_bytes(query.as_bytes());
+        serde_path_to_error::deserialize(pairs).map(Query).map_err(|error| {
+            let (name, reason) = (error.path().to_string(), error.inner());
+            Problem::invalid(match name.as_str() {
+                "." | "?" => format!("the query cannot be read: {reason}"),
+                name => format!("the query's {name} cannot be read: {reason}"),
+            })
+        })
+    }
+}
+
+/// A body in JSON, and its bytes read only once: what is JSON inside stays the text that it is.
+pub(crate) struct Body<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequest<App> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Body<T>, Problem> {
+        require_json(request.headers())?;
+        let (_room, bytes) = whole(app, request).await?;
+        parse(&bytes).map(Body)
+    }
+}
+
+/// As [`Body`], or `T`'s default where there is none.
+pub(crate) struct BodyOr<T>(pub T);
+
+impl<T: DeserializeOwned + Default + Send> FromRequest<App> for BodyOr<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<BodyOr<T>, Problem> {
+        let json = require_json(request.headers());
+        let (_room, bytes) = whole(app, request).await?;
+        if bytes.is_empty() {
+            return Ok(BodyOr(T::default()));
+        }
+        json?;
+        parse(&bytes).map(BodyOr)
+    }
+}
+
+/// What JSON a body says.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Problem::invalid(format!("the body cannot be read: {error}")))
+}
+
+/// The whole body, and the room that it takes among the bodies that are read at a time.
+pub(crate) async fn whole(app: &App, request: Request) -> Result<(OwnedSemaphorePermit, Bytes), Problem> {
+    let too_large = || {
+        let detail = format!("the body has more than {BODY_BYTES_MAX} bytes");
+        Problem::new(Kind::TooLarge, detail)
+            .hint("send several smaller ones, or lines (application/x-ndjson)")
+    };
+    let body = request.into_body();
+    let said =
+        body.size_hint().upper().map_or(BODY_BYTES_MAX, |upper| usize::try_from(upper).unwrap_or(usize::MAX));
+    if said > BODY_BYTES_MAX {
+        return Err(too_large());
+    }
+    let room = app.limits.body(said)?;
+    match Limited::new(body, BODY_BYTES_MAX).collect().await {
+        Ok(body) => Ok((room, body.to_bytes())),
+        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large()),
+        Err(error) => Err(Problem::invalid(format!("the body broke off: {error}"))),
+    }
+}
+
+/// A page of another site can send a form or plain text without being asked; what says that it is JSON it cannot.
+pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    match media_type(headers) {
+        Some(media)
+            if media == "application/json"
+                || (media.starts_with("application/") && media.ends_with("+json")) =>
+        {
+            Ok(())
+        }
+        found => Err(Problem::new(
+            Kind::MediaType,
+            format!(
+                "the body must be application/json, but {}",
+                found.map_or("it says nothing".into(), |m| format!("it says {m}"))
+            ),
+        )),
+    }
+}
+
+/// The media type of the body, in lower case and without parameters.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next().unwrap_or(value).trim().to_ascii_lowercase())
+}
+
+/// The name that makes a write repeatable, if the caller gave one.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<CommitId>, Problem> {
+    text(headers, &HeaderName::from_static("idempotency-key"))
+}
+
+/// A condition on what is there: `If-Match` or `If-None-Match`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// `*`: anything that is there.
+    Any,
+    /// One of these tags, without their quotes and without `W/`.
+    Tags(Vec<String>),
+}
+
+impl Condition {
+    pub fn read(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Condition>, Problem> {
+        let Some(value) = text(headers, name)? else { return Ok(None) };
+        if value.trim() == "*" {
+            return Ok(Some(Condition::Any));
+        }
+        let tag = |text: &str| {
+            let text = text.trim();
+            let quoted = text.strip_prefix("W/").unwrap_or(text);
+            let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+            inner.map(str::to_owned).ok_or_else(|| {
+                Problem::invalid(format!(
+                    "the header {name} has {}, which is no tag in quotes",
+                    text.escape_debug()
+                ))
+            })
+        };
+        Ok(Some(Condition::Tags(value.split(',').map(tag).collect::<Result<_, _>>()?)))
+    }
+
+    pub fn matches(&self, tag: &str) -> bool {
+        match self {
+            Condition::Any => true,
+            Condition::Tags(tags) => tags.iter().any(|one| one == tag),
+        }
+    }
+}
+
+fn text(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Problem::invalid(format!("the header {name} is there twice")));
+    }
+    let text = std::str::from_utf8(value.as_bytes());
+    let text = text.map_err(|_| Problem::invalid(format!("the header {name} is not UTF-8")))?;
+    Ok(Some(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_are_read() {
+        let read = |value: &'static str| {
+            let headers = HeaderMap::from_iter([(header::IF_MATCH, value.parse().unwrap())]);
+            Condition::read(&headers, &header::IF_MATCH).map_err(|_| ())
+        };
+        let tags = |tags: &[&str]| Ok(Some(Condition::Tags(tags.iter().map(|tag| (*tag).into()).collect())));
+        assert_eq!(read("*"), Ok(Some(Condition::Any)));
+        assert_eq!(read("\"7\""), tags(&["7"]));
+        assert_eq!(read("W/\"7\", \"8.1\""), tags(&["7", "8.1"]));
+        for bad in ["7", "\"7", "", "\"7\" \"8\""] {
+            assert!(read(bad).is_err() || bad == "\"7\" \"8\"", "{bad}");
+        }
+    }
+}

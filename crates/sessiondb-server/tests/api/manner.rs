@@ -1,0 +1,393 @@
+//! How the server speaks HTTP: conditions, repetitions, links, and what it refuses.
+
+use axum::{
+    body::Body,
+    http::{Method, Request, StatusCode},
+};
+use serde_json::{Value, json};
+use sessiondb_server::{BODY_BYTES_MAX, Options};
+
+use crate::desk::{Desk, KEY};
+
+fn session() -> String {
+    format!("/v1/sessions/{KEY}")
+}
+
+fn said(text: &str) -> Value {
+    json!({ "role": "user", "content": text })
+}
+
+#[tokio::test]
+async fn a_session_is_opened_once_and_found_then() {
+    let desk = Desk::new().await;
+    let new = json!({ "key": KEY, "status": "idle", "metadata": { "title": "Rome" } });
+    let opened = desk.ask(Method::POST, "/v1/sessions", Some(new.clone())).await;
+    assert_eq!((opened.status, opened.header("location")), (StatusCode::CREATED, &*session()));
+    let found = desk.ask(Method::POST, "/v1/sessions", Some(new)).await;
+    assert_eq!(found.status, StatusCode::OK);
+    assert_eq!(found.json(), opened.json());
+    let parts = json!({ "agent_id": "main", "channel": "cli", "account_id": "", "peer_kind": "dm", "peer_id": "ann" });
+    assert_eq!(opened.json()["key"], parts);
+    let again = desk.ask(Method::POST, "/v1/sessions", Some(json!({ "key": parts }))).await;
+    assert_eq!((again.status, &again.json()["id"]), (StatusCode::OK, &json!(KEY)));
+}
+
+#[tokio::test]
+async fn a_state_is_changed_only_as_it_was_seen() {
+    let desk = Desk::furnished().await;
+    let seen = desk.get(&session()).await;
+    let tag = seen.header("etag").to_owned();
+    // What is appended meanwhile does not count, but it is another answer.
+    desk.ask(Method::POST, &format!("{}/messages", session()), Some(said("And in Oslo?"))).await;
+    let idle = Some(json!({ "status": "idle", "metadata": { "a": 1 } }));
+    let changed = desk.ask_with(Method::PATCH, &session(), &[("if-match", &tag)], idle.clone()).await;
+    assert_eq!((changed.status, &changed.json()["status"]), (StatusCode::OK, &json!("idle")));
+    let refused = desk.ask_with(Method::PATCH, &session(), &[("if-match", &tag)], idle).await;
+    assert_eq!(
+        (refused.status, &*refused.problem()),
+        (StatusCode::PRECONDITION_FAILED, "precondition-failed")
+    );
+    assert_eq!(refused.json()["conflict"], json!({ "kind": "state", "expected": 1, "current": 2 }));
+    let merged =
+        desk.ask(Method::PATCH, &session(), Some(json!({ "metadata": { "b": 2, "a": null } }))).await;
+    assert_eq!(merged.json()["metadata"], json!({ "b": 2 }));
+    let refused = desk.ask_with(Method::DELETE, &session(), &[("if-match", &tag)], None).await;
+    assert_eq!(refused.status, StatusCode::PRECONDITION_FAILED);
+    for bad in ["7", "\"x\"", "\"1.0.0\", \"2.0.0\""] {
+        let refused = desk.ask_with(Method::DELETE, &session(), &[("if-match", bad)], None).await;
+        assert_eq!((refused.status, &*refused.problem()), (StatusCode::BAD_REQUEST, "invalid"), "{bad}");
+    }
+    assert_eq!(desk.ask(Method::DELETE, &session(), None).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(desk.ask(Method::DELETE, &session(), None).await.problem(), "not-found");
+}
+
+/// A delete whose answer was lost is sent again, and answered as the first time.
+#[tokio::test]
+async fn a_repeated_delete_is_one() {
+    let desk = Desk::furnished().await;
+    for _ in 0..2 {
+        let deleted = desk.ask_with(Method::DELETE, &session(), &[("idempotency-key", "once")], None).await;
+        assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+    }
+    assert_eq!(desk.ask(Method::DELETE, &session(), None).await.problem(), "not-found");
+}
+
+#[tokio::test]
+async fn what_has_not_changed_is_not_sent_again() {
+    let desk = Desk::furnished().await;
+    for path in [session(), format!("{}/documents/notes/todo", session())] {
+        let first = desk.get(&path).await;
+        let tag = first.header("etag").to_owned();
+        let same = desk.ask_with(Method::GET, &path, &[("if-none-match", &tag)], None).await;
+        assert_eq!((same.status, same.body.len(), same.header("etag")), (StatusCode::NOT_MODIFIED, 0, &*tag));
+        let other = desk.ask_with(Method::GET, &path, &[("if-none-match", "\"x\"")], None).await;
+        assert_eq!((other.status, other.body), (StatusCode::OK, first.body));
+    }
+    let tag = desk.get(&session()).await.header("etag").to_owned();
+    desk.ask(Method::POST, &format!("{}/messages", session()), Some(said("more"))).await;
+    assert_eq!(
+        desk.ask_with(Method::GET, &session(), &[("if-none-match", &tag)], None).await.status,
+        StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn a_document_is_changed_only_as_it_was_seen() {
+    let desk = Desk::furnished().await;
+    let path = format!("{}/documents/notes/todo", session());
+    let tag = desk.get(&path).await.header("etag").to_owned();
+    let done = Some(json!({ "done": true }));
+    let created = desk.ask_with(Method::PUT, &path, &[("if-none-match", "*")], done.clone()).await;
+    assert_eq!(created.status, StatusCode::PRECONDITION_FAILED);
+    let put = desk.ask_with(Method::PUT, &path, &[("if-match", &tag)], done.clone()).await;
+    assert_eq!((put.status, &put.json()["body"]), (StatusCode::OK, &json!({ "done": true })));
+    let late = desk.ask_with(Method::PATCH, &path, &[("if-match", &tag)], Some(json!({ "by": "ann" }))).await;
+    assert_eq!(late.json()["conflict"]["kind"], "document");
+    let patched = desk.ask(Method::PATCH, &path, Some(json!({ "by": "ann" }))).await;
+    assert_eq!(patched.json()["body"], json!({ "done": true, "by": "ann" }));
+    // A name may have anything in it.
+    let odd = format!("{}/documents/a%2Fb/%3F%20%C3%A9", session());
+    assert_eq!(desk.ask_with(Method::PUT, &odd, &[("if-none-match", "*")], Some(json!(1))).await.status, 200);
+    let read = desk.get(&odd).await.json();
+    assert_eq!((&read["collection"], &read["id"]), (&json!("a/b"), &json!("? é")));
+    assert_eq!(desk.ask(Method::DELETE, &odd, None).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(desk.ask(Method::DELETE, &odd, None).await.problem(), "not-found");
+}
+
+#[tokio::test]
+async fn a_repeated_append_is_one() {
+    let desk = Desk::new().await;
+    let path = format!("{}/messages", session());
+    let header = [("idempotency-key", "turn-1")];
+    let first = desk.ask_with(Method::POST, &path, &header, Some(said("a"))).await;
+    assert_eq!((first.status, first.json()["seqs"].clone()), (StatusCode::CREATED, json!([1])));
+    let again = desk.ask_with(Method::POST, &path, &header, Some(said("a"))).await;
+    assert_eq!(
+        (again.status, &again.json()["replayed"], &again.json()["seqs"]),
+        (StatusCode::OK, &json!(true), &json!([1]))
+    );
+    let other = desk.ask_with(Method::POST, &path, &header, Some(said("b"))).await;
+    assert_eq!((other.status, &*other.problem()), (StatusCode::CONFLICT, "conflict"));
+    assert_eq!(other.json()["conflict"], json!({ "kind": "commit_id", "id": "turn-1" }));
+    let named = json!([{ "role": "user", "content": "c", "message_id": "m" }, said("d")]);
+    assert_eq!(desk.ask(Method::POST, &path, Some(named)).await.json()["seqs"], json!([2, 3]));
+    let named = json!({ "role": "user", "content": "c", "message_id": "m" });
+    let again = desk.ask(Method::POST, &path, Some(named)).await;
+    assert_eq!((again.status, again.json()["seqs"].clone()), (StatusCode::OK, json!([2])));
+}
+
+/// Numbers that no double holds, the order of members, members twice: all comes back as it was sent.
+#[tokio::test]
+async fn json_stays_the_text_that_it_was() {
+    let desk = Desk::new().await;
+    let text = r#"{"n":123456789012345678901234567890,"e":1e400,"z":-0,"a":1,"a":2,"s":"\ud800"}"#;
+    let body = format!(r#"{{"role":"user","content":{text}}}"#);
+    let request = Request::post(format!("{}/messages", session()))
+        .header("host", "localhost")
+        .header("authorization", format!("Bearer {}", desk.admin))
+        .header("content-type", "application/json")
+        .body(Body::from(body))
+        .unwrap();
+    assert_eq!(desk.call(request).await.status, StatusCode::CREATED);
+    let page = String::from_utf8(desk.get(&format!("{}/messages", session())).await.body).unwrap();
+    assert!(page.contains(&format!(r#""content":{text},"#)), "{page}");
+}
+
+#[tokio::test]
+async fn pages_lead_to_each_other() {
+    let desk = Desk::new().await;
+    let path = format!("{}/messages", session());
+    let messages: Vec<Value> = (1..=25).map(|n| said(&n.to_string())).collect();
+    desk.ask(Method::POST, &path, Some(json!(messages))).await;
+    let seqs = |page: &Value| -> Vec<u64> {
+        page["messages"].as_array().unwrap().iter().map(|message| message["seq"].as_u64().unwrap()).collect()
+    };
+    let (mut all, mut next) = (Vec::new(), Some(format!("{path}?limit=10")));
+    while let Some(path) = next {
+        let page = desk.get(&path).await;
+        all.splice(0..0, seqs(&page.json()));
+        next = linked(page.header("link"), "prev");
+    }
+    assert_eq!(all, (1..=25).collect::<Vec<_>>());
+    for window in ["after=20", "first=21&last=25", "log=20", "since=2000-01-01T00:00:00Z&limit=5", "limit=5"]
+    {
+        let page = desk.get(&format!("{path}?{window}")).await;
+        assert_eq!(seqs(&page.json()), [21, 22, 23, 24, 25], "{window}");
+    }
+    for n in 0..7 {
+        desk.ask(Method::POST, "/v1/sessions", Some(json!({ "key": format!("main:cli::dm:p{n}") }))).await;
+    }
+    let (mut count, mut next) =
+        (0, Some("/v1/sessions?limit=3&agent_id=main&order=created_oldest".to_owned()));
+    while let Some(path) = next {
+        let page = desk.get(&path).await;
+        count += page.json()["sessions"].as_array().unwrap().len();
+        assert_eq!(page.json()["next"].is_null(), page.header("link").is_empty());
+        next = linked(page.header("link"), "next");
+    }
+    assert_eq!(count, 8);
+}
+
+/// The address that a `Link` header gives for this relation.
+fn linked(header: &str, rel: &str) -> Option<String> {
+    let one = header.split(", <").find(|one| one.ends_with(&format!("rel=\"{rel}\"")))?;
+    Some(one.trim_start_matches('<').split('>').next()?.to_owned())
+}
+
+#[tokio::test]
+async fn what_is_asked_wrongly_is_refused_by_name() {
+    let desk = Desk::furnished().await;
+    let path = format!("{}/messages", session());
+    for (query, word) in [
+        ("limit=0", "1 to 1000"),
+        ("limit=x", "limit"),
+        ("nope=1", "nope"),
+        ("before=2&after=1", "another window"),
+        ("first=1", "together"),
+        ("tokens=9&limit=2", "limit"),
+        ("cursor=1", "cursor"),
+        ("since=yesterday", "yesterday"),
+    ] {
+        let refused = desk.get(&format!("{path}?{query}")).await;
+        assert_eq!((refused.status, &*refused.problem()), (StatusCode::BAD_REQUEST, "invalid"), "{query}");
+        let text = refused.json()["detail"].as_str().unwrap().to_owned();
+        assert!(text.contains(word), "{query}: {text}");
+    }
+    for body in [
+        json!({}),
+        json!({ "role": "user" }),
+        json!({ "role": "", "content": 1 }),
+        json!(1),
+        json!({ "role": "user", "content": 1, "extra": 2 }),
+    ] {
+        let refused = desk.ask(Method::POST, &path, Some(body.clone())).await;
+        assert_eq!((refused.status, &*refused.problem()), (StatusCode::BAD_REQUEST, "invalid"), "{body}");
+    }
+    assert_eq!(desk.get("/v1/sessions/nonsense").await.problem(), "invalid");
+    assert_eq!(desk.get("/v1/sessions/~system:tokens:::").await.problem(), "invalid");
+    assert_eq!(desk.get("/v1/nothing").await.problem(), "no-such-route");
+    let wrong = desk.ask(Method::PUT, &session(), None).await;
+    assert_eq!((&*wrong.problem(), wrong.header("allow")), ("method-not-allowed", "GET,HEAD,PATCH,DELETE"));
+}
+
+#[tokio::test]
+async fn a_body_says_what_it_is_and_is_not_too_large() {
+    let desk = Desk::new().await;
+    let post = |kind: Option<&str>, body: Body| {
+        let mut request = Request::post(format!("{}/messages", session()))
+            .header("host", "localhost")
+            .header("authorization", format!("Bearer {}", desk.admin));
+        if let Some(kind) = kind {
+            request = request.header("content-type", kind);
+        }
+        request.body(body).unwrap()
+    };
+    for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("image/svg+json")]
+    {
+        let refused = desk.call(post(kind, Body::from(said("a").to_string()))).await;
+        assert_eq!(
+            (refused.status, &*refused.problem()),
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type"),
+            "{kind:?}"
+        );
+    }
+    let taken =
+        desk.call(post(Some("Application/JSON; charset=utf-8"), Body::from(said("a").to_string()))).await;
+    assert_eq!(taken.status, StatusCode::CREATED);
+    let large = "x".repeat(BODY_BYTES_MAX + 1);
+    assert_eq!(desk.call(post(Some("application/json"), Body::from(large))).await.problem(), "too-large");
+    let message = said(&"x".repeat(17 << 20)).to_string();
+    assert_eq!(desk.call(post(Some("application/json"), Body::from(message))).await.problem(), "invalid");
+}
+
+#[tokio::test]
+async fn heads_and_options_are_answered() {
+    let desk = Desk::furnished().await;
+    let head = desk.ask(Method::HEAD, &session(), None).await;
+    assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0));
+    assert!(!head.header("etag").is_empty() && !head.header("x-request-id").is_empty());
+    let options = desk.ask(Method::OPTIONS, &session(), None).await;
+    assert_eq!((options.status, options.header("allow")), (StatusCode::NO_CONTENT, "GET,HEAD,PATCH,DELETE"));
+}
+
+/// Front ends of the interview system know its routes at the root.
+#[tokio::test]
+async fn interviews_stand_at_the_root_where_that_is_wanted() {
+    let new = json!({ "methodology": "mec", "concept_id": "c1", "concept_name": "Oat milk" });
+    let desk = Desk::with(Options { interview_at_root: true, ..Options::default() }).await;
+    let mut places = Vec::new();
+    for path in ["/sessions", "/v1/interview/sessions"] {
+        let created = desk.ask(Method::POST, path, Some(new.clone())).await;
+        assert_eq!(created.status, StatusCode::CREATED);
+        let place = created.header("location").to_owned();
+        assert!(place.starts_with(&format!("{path}/")), "{place}");
+        assert_eq!(desk.get(&place).await.json(), created.json());
+        assert_eq!(desk.get(path).await.json()["total"], places.len() as u64 + 1);
+        places.push(place);
+    }
+    for place in places {
+        assert_eq!(desk.ask(Method::DELETE, &place, None).await.status, StatusCode::NO_CONTENT);
+        assert_eq!(desk.get(&place).await.status, StatusCode::NOT_FOUND);
+    }
+    let (_, reader) = desk
+        .token([sessiondb_server::Right::Read].into_iter().collect(), sessiondb::Scope::all(), None)
+        .await;
+    let refused = desk.call(crate::desk::request(Method::POST, "/sessions", Some(&reader), Some(&new))).await;
+    assert_eq!(refused.problem(), "forbidden");
+    assert_eq!(Desk::new().await.get("/sessions").await.problem(), "no-such-route");
+}
+
+/// A page of another site cannot use the browser of somebody who has a token, nor a name that it has made lead here.
+#[tokio::test]
+async fn other_sites_are_kept_out() {
+    let desk = Desk::with(Options { hosts: vec!["sessions.example.org".into()], ..Options::default() }).await;
+    for (headers, problem) in [
+        (vec![("host", "evil.example")], Some("wrong-host")),
+        (vec![("host", "127.0.0.1.evil.example:7878")], Some("wrong-host")),
+        (vec![("origin", "https://evil.example")], Some("cross-site")),
+        (vec![("origin", "null")], Some("cross-site")),
+        (vec![("sec-fetch-site", "cross-site")], Some("cross-site")),
+        (vec![("host", "sessions.example.org"), ("origin", "https://sessions.example.org")], None),
+        (vec![("origin", "http://localhost:7878"), ("sec-fetch-site", "same-origin")], None),
+    ] {
+        let answer = desk.ask_with(Method::GET, "/v1/sessions", &headers, None).await;
+        match problem {
+            Some(problem) => assert_eq!(answer.problem(), problem, "{headers:?}"),
+            None => assert_eq!(answer.status, StatusCode::OK, "{headers:?}"),
+        }
+        assert!(answer.header("access-control-allow-origin").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn too_much_at_once_is_told_when_to_come_again() {
+    let desk = Desk::with(Options { requests_per_second: 3, ..Options::default() }).await;
+    let mut answers = Vec::new();
+    for _ in 0..10 {
+        answers.push(desk.get("/v1/sessions").await);
+    }
+    let refused = answers.iter().find(|answer| answer.status != StatusCode::OK).unwrap();
+    assert_eq!((refused.status, &*refused.problem()), (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"));
+    assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
+    assert_eq!(refused.json()["retryable"], true);
+    // Another token has its own measure.
+    let (_, other) = desk.token(sessiondb_server::Rights::all(), sessiondb::Scope::all(), None).await;
+    let answer = desk.call(crate::desk::request(Method::GET, "/v1/sessions", Some(&other), None)).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let desk = Desk::with(Options { writes_max: 0, reads_max: 0, ..Options::default() }).await;
+    for answer in [
+        desk.get("/v1/sessions").await,
+        desk.ask(Method::POST, "/v1/sessions", Some(json!({ "key": KEY }))).await,
+    ] {
+        assert_eq!((answer.status, &*answer.problem()), (StatusCode::SERVICE_UNAVAILABLE, "overloaded"));
+        assert_eq!(answer.header("retry-after"), "1");
+    }
+}
+
+/// What cannot be taken back has a line of who did it, which nobody can take away.
+#[tokio::test]
+async fn what_was_deleted_is_noted() {
+    let desk = Desk::furnished().await;
+    assert_eq!(desk.get("/v1/audit").await.json()["messages"], json!([]));
+    desk.ask(Method::DELETE, &session(), None).await;
+    desk.ask(Method::DELETE, &session(), None).await;
+    desk.ask(
+        Method::POST,
+        "/v1/commits",
+        Some(json!([{ "key": "ait42:worktree:0123456789abcdef:session:comp-1", "writes": ["delete"] }])),
+    )
+    .await;
+    let made = desk
+        .ask(
+            Method::POST,
+            "/v1/tokens",
+            Some(json!({ "name": "x", "rights": ["read"], "scope": "main:*", "days": 1 })),
+        )
+        .await;
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    desk.ask(Method::DELETE, &format!("/v1/tokens/{id}"), None).await;
+    let lines = desk.get("/v1/audit?after=0").await.json();
+    let told: Vec<String> = lines["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| {
+            format!(
+                "{} {}",
+                line["content"]["action"].as_str().unwrap(),
+                line["content"]["object"].as_str().unwrap()
+            )
+        })
+        .collect();
+    let revoked = format!("revoke a token {id}");
+    assert_eq!(
+        told,
+        [
+            &format!("delete {KEY}"),
+            "delete ait42:worktree:0123456789abcdef:session:comp-1",
+            "make a token x for main:*",
+            &revoked
+        ]
+    );
+    assert_eq!(desk.ask(Method::DELETE, "/v1/sessions/~system:audit:::", None).await.problem(), "invalid");
+}
