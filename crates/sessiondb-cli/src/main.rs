@@ -39,6 +39,10 @@ use crate::{
     output::Output,
 };
 
+/// A server's messages are made by one thread and given back by another, for which the system's allocator has one lock.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

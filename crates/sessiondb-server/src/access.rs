@@ -19,14 +19,7 @@ use crate::{
 };
 
 /// Refuses what a browser sends for another site, and names that are not this server's.
-pub(crate) async fn same_site(State(app): State<App>, request: Request, next: Next) -> Response {
-    match allowed_from(&app, &request) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    }
-}
-
-fn allowed_from(app: &App, request: &Request) -> Result<(), Problem> {
+pub(crate) fn allowed_from(app: &App, request: &Request) -> Result<(), Problem> {
     let headers = request.headers();
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     // In HTTP/2 the name stands in the address.

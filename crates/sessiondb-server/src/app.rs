@@ -43,7 +43,7 @@ impl Default for Options {
             tokens: true,
             hosts: Vec::new(),
             requests_per_second: 20_000,
-            writes_max: 512,
+            writes_max: 192,
             reads_max: 256,
             body_bytes_max: 256 << 20,
             followers_max: 2_000,
@@ -54,7 +54,17 @@ impl Default for Options {
 
 /// What all routes share.
 #[derive(Clone)]
-pub(crate) struct App {
+pub(crate) struct App(Arc<Shared>);
+
+impl std::ops::Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+pub(crate) struct Shared {
     pub store: Store,
     /// `None` where no token is asked for.
     pub tokens: Option<Tokens>,
@@ -66,13 +76,13 @@ pub(crate) struct App {
 impl App {
     pub fn new(store: Store, options: &Options) -> Result<App> {
         let tokens = options.tokens.then(|| Tokens::of(&store)).transpose()?;
-        Ok(App {
+        Ok(App(Arc::new(Shared {
             feed: Feed::new(store.clone()),
             tokens,
             hosts: Hosts::new(options.hosts.iter().cloned()),
             limits: Arc::new(Limits::new(options)),
             store,
-        })
+        })))
     }
 }
 
@@ -140,9 +150,9 @@ impl Limits {
         })
     }
 
-    /// Room for a write. There is no waiting: who is told at once can come again, and who waits holds up others.
-    pub fn write(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.writes).try_acquire_owned().map_err(|_| full("writes"))
+    /// Room for a write; `None` if there is none now.
+    pub fn write(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.writes).try_acquire_owned().ok()
     }
 
     /// Room for a write of those who wait for it without holding up anybody.
@@ -154,19 +164,14 @@ impl Limits {
     /// Room for a body of at most so many bytes.
     pub fn body(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
         let kib = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX);
-        Arc::clone(&self.bodies).try_acquire_many_owned(kib).map_err(|_| full("bodies of requests"))
+        Arc::clone(&self.bodies).try_acquire_many_owned(kib).map_err(|_| {
+            let detail = "as many bodies as the server holds are under way; nothing was done";
+            Problem::new(Kind::Overloaded, detail).hint("try again after the time in Retry-After")
+        })
     }
 
-    /// Room for a read.
-    pub fn read(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.reads).try_acquire_owned().map_err(|_| full("reads"))
+    /// Room for a read; `None` if there is none now.
+    pub fn read(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.reads).try_acquire_owned().ok()
     }
-}
-
-fn full(of: &str) -> Problem {
-    Problem::new(
-        Kind::Overloaded,
-        format!("as many {of} as the server can hold are waiting; nothing was done"),
-    )
-    .hint("try again after the time in Retry-After")
 }

@@ -4,27 +4,46 @@ use std::{convert::Infallible, time::Duration};
 
 use axum::{
     Json,
+    body::Body,
     extract::State,
     http::HeaderMap,
-    response::{
-        IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
-    },
+    response::{IntoResponse, Response},
 };
 use futures_util::{Stream, stream};
 use serde::Deserialize;
 use sessiondb::{Change, ChangePage, SessionKey, Store, limits::PAGE_MAX};
-use tokio::sync::broadcast::{Receiver, error::RecvError};
-use utoipa::IntoParams;
+use tokio::sync::broadcast::{
+    Receiver,
+    error::{RecvError, TryRecvError},
+};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     access::Access,
     app::App,
-    feed::Told,
+    feed::{Event, Told},
     problem::Problem,
     request::{Named, Query, key},
     sessions::limit_default,
 };
+
+/// How long nothing is sent at most.
+const ALIVE: Duration = Duration::from_secs(15);
+/// About how much is sent together.
+const CHUNK: usize = 16 << 10;
+
+/// An event of the feed.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is written as text; here it is described")]
+pub(crate) struct FeedEvent {
+    /// The change's place, for `Last-Event-ID`.
+    #[schema(example = "17")]
+    id: String,
+    /// `change`.
+    event: String,
+    /// A Change, as JSON.
+    data: String,
+}
 
 /// Which stretch of the feed.
 #[derive(Deserialize, IntoParams)]
@@ -43,7 +62,7 @@ pub(crate) struct Stretch {
 /// an event for each change, with its place as `id`, so that a browser's `EventSource` goes on where it was
 /// (`Last-Event-ID`); without that header and `after`, what happens from now on.
 #[utoipa::path(get, path = "/v1/changes", tag = "changes", params(Stretch),
-    responses((status = 200, content((ChangePage = "application/json"), (String = "text/event-stream")))))]
+    responses((status = 200, content((ChangePage = "application/json"), (FeedEvent = "text/event-stream")))))]
 pub(crate) async fn all(
     State(app): State<App>,
     access: Access,
@@ -53,7 +72,6 @@ pub(crate) async fn all(
     if wants_events(&headers) {
         return follow(&app, access, &headers, None, stretch.after).await;
     }
-    let _room = app.limits.read()?;
     Ok(Json(access.store.changes(stretch.after, stretch.limit).await?).into_response())
 }
 
@@ -67,8 +85,8 @@ pub(crate) struct From {
 }
 
 /// What happens to one session, as server-sent events. It need not exist yet.
-#[utoipa::path(get, path = "/v1/sessions/{key}/changes", tag = "changes", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann"), From),
-    responses((status = 200, body = String, content_type = "text/event-stream")))]
+#[utoipa::path(get, path = "/v1/sessions/{key}/changes", tag = "changes", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann"), From),
+    responses((status = 200, body = FeedEvent, content_type = "text/event-stream")))]
 pub(crate) async fn of_session(
     State(app): State<App>,
     access: Access,
@@ -109,19 +127,9 @@ async fn follow(
         access.store.changes(Some(place), 1).await?;
     }
     let place = place.unwrap_or(end);
-    let follower = Follower {
-        store: access.store,
-        key,
-        receiver,
-        place,
-        behind: place < end,
-        waiting: Vec::new().into_iter(),
-        seat,
-    };
-    let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
-    let mut response = Sse::new(events(follower)).keep_alive(keep_alive).into_response();
-    response.headers_mut().insert("cache-control", axum::http::HeaderValue::from_static("no-store"));
-    Ok(response)
+    let follower = Follower { store: access.store, key, receiver, place, behind: place < end, seat };
+    let headers = [("content-type", "text/event-stream"), ("cache-control", "no-store")];
+    Ok((headers, Body::from_stream(events(follower))).into_response())
 }
 
 /// One who follows the feed.
@@ -133,47 +141,68 @@ struct Follower {
     place: u64,
     /// Whether there is more in the store that was not heard.
     behind: bool,
-    waiting: std::vec::IntoIter<Change>,
     /// Given back when the follower goes.
     #[expect(dead_code, reason = "it is held, and that is all")]
     seat: crate::app::Seat,
 }
 
 impl Follower {
-    /// The next change; `None` if the feed cannot be followed any further.
-    async fn next(&mut self) -> Option<Change> {
+    /// What to send next: all that is there, without waiting for more. `None` if the feed cannot be followed any further.
+    async fn next(&mut self) -> Option<String> {
+        let mut text = String::new();
         loop {
-            if let Some(change) = self.waiting.next() {
-                return Some(change);
-            }
             if self.behind {
                 let page = self.store.changes(Some(self.place), PAGE_MAX).await.ok()?;
                 (self.place, self.behind) = (page.last, page.more);
                 let of_interest = |change: &Change| self.key.as_ref().is_none_or(|key| *key == change.key);
-                self.waiting = page.changes.into_iter().filter(of_interest).collect::<Vec<_>>().into_iter();
+                page.changes
+                    .into_iter()
+                    .filter(of_interest)
+                    .for_each(|change| text.push_str(&Event::of(change).text));
+            }
+            while !self.behind && text.len() < CHUNK {
+                match self.receiver.try_recv() {
+                    Ok(told) => self.hear(told, &mut text),
+                    Err(TryRecvError::Lagged(_)) => self.behind = true,
+                    Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+                }
+            }
+            if !text.is_empty() {
+                return Some(text);
+            }
+            if self.behind {
                 continue;
             }
-            match self.receiver.recv().await {
-                // Read from the store already, or not for this follower's eyes.
-                Ok(Told::Change(change)) if change.id <= self.place || change.key.is_reserved() => {}
-                Ok(Told::Change(change)) => {
-                    self.place = change.id;
-                    if self.store.scope().contains(&change.key) {
-                        return Some(Change::clone(&change));
+            match tokio::time::timeout(ALIVE, self.receiver.recv()).await {
+                Ok(Ok(told)) => self.hear(told, &mut text),
+                Ok(Err(RecvError::Lagged(_))) => self.behind = true,
+                Ok(Err(RecvError::Closed)) => return None,
+                // A comment, so that nobody on the way takes the connection for dead.
+                Err(_) => return Some(":\n\n".into()),
+            }
+        }
+    }
+
+    fn hear(&mut self, told: Told, text: &mut String) {
+        match told {
+            Told::Look => self.behind = true,
+            Told::Change(event) => {
+                let Change { id, key, .. } = &event.change;
+                // What was read from the store already is not told again, nor what is not for this follower's eyes.
+                if *id > self.place && !key.is_reserved() {
+                    self.place = *id;
+                    if self.store.scope().contains(key) {
+                        text.push_str(&event.text);
                     }
                 }
-                Ok(Told::Look) | Err(RecvError::Lagged(_)) => self.behind = true,
-                Err(RecvError::Closed) => return None,
             }
         }
     }
 }
 
-fn events(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
+fn events(follower: Follower) -> impl Stream<Item = Result<String, Infallible>> {
     stream::unfold(follower, |mut follower| async move {
-        let change = follower.next().await?;
-        let event = Event::default().id(change.id.to_string()).event("change");
-        let event = event.json_data(&change).unwrap_or_default();
-        Some((Ok(event), follower))
+        let text = follower.next().await?;
+        Some((Ok(text), follower))
     })
 }

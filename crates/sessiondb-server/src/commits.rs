@@ -9,7 +9,14 @@ use serde::Deserialize;
 use sessiondb::{Commit, Parts, PartsPage, Receipt, Restore, SessionFilter, SessionKey, SessionParts, Write};
 use utoipa::ToSchema;
 
-use crate::{access::Access, app::App, audit, problem::Problem, request::Body, right::Right};
+use crate::{
+    access::Access,
+    app::App,
+    audit,
+    problem::Problem,
+    request::{Body, Object},
+    right::Right,
+};
 
 /// Applies commits in order, all or none; answers a receipt for each when they are durable. Each may bear an `id`, which makes
 /// it repeatable, and may say what it expects.
@@ -24,8 +31,9 @@ use crate::{access::Access, app::App, audit, problem::Problem, request::Body, ri
 pub(crate) async fn commit(
     State(app): State<App>,
     access: Access,
-    Body(commits): Body<Vec<Commit>>,
+    Body(commits): Body<Vec<Object<Commit>>>,
 ) -> Result<Response, Problem> {
+    let commits: Vec<Commit> = commits.into_iter().map(|Object(commit)| commit).collect();
     for write in commits.iter().flat_map(|commit| &commit.writes) {
         access.must(right_to(write))?;
         if matches!(write, Write::Fork(_)) {
@@ -42,7 +50,6 @@ pub(crate) async fn commit(
             audit::note(&app, &access, action, &commit.key.to_string()).await?;
         }
     }
-    let _room = app.limits.write()?;
     let receipts = access.store.commit(commits).await?;
     app.feed.written();
     Ok(Json(receipts).into_response())
@@ -91,11 +98,9 @@ pub(crate) struct Wanted {
 #[utoipa::path(post, path = "/v1/sessions/read", tag = "sessions", request_body = Wanted,
     responses((status = 200, body = Vec<Option<SessionParts>>)))]
 pub(crate) async fn read(
-    State(app): State<App>,
     access: Access,
-    Body(wanted): Body<Wanted>,
+    Body(Object(wanted)): Body<Object<Wanted>>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.read()?;
     let parts = Parts { collections: wanted.collections, messages: wanted.messages };
     Ok(Json(access.store.session_parts_of(&wanted.keys, &parts).await?).into_response())
 }
@@ -106,7 +111,8 @@ pub(crate) async fn read(
 pub(crate) struct Searched {
     /// Which sessions, as in `GET /v1/sessions`.
     #[serde(default)]
-    filter: SessionFilter,
+    #[schema(value_type = Option<SessionFilter>)]
+    filter: Object<SessionFilter>,
     /// The documents of these collections.
     #[serde(default)]
     #[schema(example = json!(["notes"]))]
@@ -121,11 +127,9 @@ pub(crate) struct Searched {
 #[utoipa::path(post, path = "/v1/sessions/find", tag = "sessions", request_body = Searched,
     responses((status = 200, body = PartsPage)))]
 pub(crate) async fn find(
-    State(app): State<App>,
     access: Access,
-    Body(searched): Body<Searched>,
+    Body(Object(searched)): Body<Object<Searched>>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.read()?;
     let parts = Parts { collections: searched.collections, messages: searched.messages };
-    Ok(Json(access.store.session_list_parts(&searched.filter, &parts).await?).into_response())
+    Ok(Json(access.store.session_list_parts(&searched.filter.0, &parts).await?).into_response())
 }

@@ -43,15 +43,13 @@ pub(crate) struct Filter {
 
 /// A session's documents, by collection and id, a page at a time.
 #[utoipa::path(get, path = "/v1/sessions/{key}/documents", tag = "documents",
-    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann"), Filter), responses((status = 200, body = DocumentsJson)))]
+    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann"), Filter), responses((status = 200, body = DocumentsJson)))]
 pub(crate) async fn list(
-    State(app): State<App>,
     access: Access,
     uri: Uri,
     Named(text): Named<String>,
     Query(filter): Query<Filter>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.read()?;
     let after = filter.cursor.as_deref().map(|cursor| {
         let place: Result<(String, String), _> = serde_json::from_str(cursor);
         place.map_err(|_| Problem::invalid("the cursor is not the 'next' of a page"))
@@ -70,15 +68,13 @@ type Address = (String, String, String);
 
 /// A document. `ETag` is its revision.
 #[utoipa::path(get, path = "/v1/sessions/{key}/documents/{collection}/{id}", tag = "documents",
-    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann"), ("collection" = String, Path, min_length = 1, max_length = 100, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 100, pattern = "^[^/]+$", example = "todo")),
+    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann"), ("collection" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "todo")),
     responses((status = 200, body = Document), (status = 304, description = "as in If-None-Match")))]
 pub(crate) async fn get(
-    State(app): State<App>,
     access: Access,
     headers: HeaderMap,
     Named((text, collection, id)): Named<Address>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.read()?;
     let document = stored(&access, &key(&text)?, &collection, &id).await?;
     let tag = quoted(&document.revision.to_string());
     if let Some(condition) = Condition::read(&headers, &header::IF_NONE_MATCH)?
@@ -101,7 +97,7 @@ async fn stored(access: &Access, key: &SessionKey, collection: &str, id: &str) -
 /// Puts a document, new or in place of the one that is there; the body is what it says. With `If-Match`, only if nobody
 /// changed it since; with `If-None-Match: *`, only if there is none. The session must exist.
 #[utoipa::path(put, path = "/v1/sessions/{key}/documents/{collection}/{id}", tag = "documents",
-    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann"), ("collection" = String, Path, min_length = 1, max_length = 100, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 100, pattern = "^[^/]+$", example = "todo")),
+    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann"), ("collection" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "todo")),
     request_body(content = Text, content_type = "application/json", example = json!({"done": false})),
     responses((status = 200, body = Document), (status = 412, body = Details)))]
 pub(crate) async fn put(
@@ -117,7 +113,7 @@ pub(crate) async fn put(
 
 /// Changes a document by a merge patch (RFC 7396): members replace, null removes. One that is not there is made of the patch.
 #[utoipa::path(patch, path = "/v1/sessions/{key}/documents/{collection}/{id}", tag = "documents",
-    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann"), ("collection" = String, Path, min_length = 1, max_length = 100, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 100, pattern = "^[^/]+$", example = "todo")),
+    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann"), ("collection" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "todo")),
     request_body(content = Text, content_type = "application/json", example = json!({"done": true})),
     responses((status = 200, body = Document), (status = 412, body = Details)))]
 pub(crate) async fn patch(
@@ -138,7 +134,6 @@ async fn change(
     (text, collection, id): Address,
     write: Write,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.write()?;
     let key = key(&text)?;
     let mut commit = Commit::new(key.clone()).write(write);
     commit.id = idempotency_key(headers)?;
@@ -151,7 +146,7 @@ async fn change(
 
 /// Removes a document. With `If-Match`, only if nobody changed it since.
 #[utoipa::path(delete, path = "/v1/sessions/{key}/documents/{collection}/{id}", tag = "documents",
-    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann"), ("collection" = String, Path, min_length = 1, max_length = 100, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 100, pattern = "^[^/]+$", example = "todo")),
+    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann"), ("collection" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "todo")),
     responses((status = 204, description = "it is removed"), (status = 412, body = Details)))]
 pub(crate) async fn remove(
     State(app): State<App>,
@@ -159,7 +154,6 @@ pub(crate) async fn remove(
     headers: HeaderMap,
     Named((text, collection, id)): Named<Address>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.write()?;
     let key = key(&text)?;
     let write = Write::RemoveDocument { collection: collection.clone(), id: id.clone() };
     let mut commit = Commit::new(key.clone()).write(write);

@@ -12,7 +12,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// How long a client may take to send the head of a request.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 /// Largest head of a request, in bytes.
-const HEADER_BYTES_MAX: usize = 24 << 10;
+const HEADER_BYTES_MAX: usize = 64 << 10;
 
 /// Where to listen.
 #[derive(Debug, Clone)]

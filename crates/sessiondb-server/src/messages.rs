@@ -19,8 +19,9 @@ use crate::{
     access::Access,
     app::App,
     lines::Lines,
+    page,
     problem::{Kind, Problem},
-    request::{self, Named, Query, idempotency_key, key},
+    request::{self, Named, Object, Query, idempotency_key, key},
     sessions::{expected_state, link},
 };
 
@@ -120,23 +121,22 @@ fn cursor(text: &str) -> Result<(Time, u64), Problem> {
 /// With `Accept: application/x-ndjson` and `after` or `log` it is all that follows, a message a line, as a stream; then `limit`
 /// says how many are read at a time.
 #[utoipa::path(get, path = "/v1/sessions/{key}/messages", tag = "messages",
-    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann"), Which),
+    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann"), Which),
     responses((status = 200, content((MessagePage = "application/json"), (String = "application/x-ndjson")))))]
 pub(crate) async fn list(
-    State(app): State<App>,
     access: Access,
     headers: HeaderMap,
     uri: Uri,
     Named(text): Named<String>,
     Query(which): Query<Which>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.read()?;
     let (key, window) = (key(&text)?, which.window()?);
     let page = access.store.message_window(&key, window).await?;
     if wants_lines(&headers) {
         return Ok(stream_lines(access.store, key, window, page));
     }
-    let mut response = Json(&page).into_response();
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    let mut response = (json, page::to_json(&page)).into_response();
     let ends = page.messages.first().zip(page.messages.last()).map(|(first, last)| (first.seq, last.seq));
     if let (Some((first, last)), Window::Last { .. } | Window::Before { .. } | Window::After { .. }) =
         (ends, window)
@@ -175,34 +175,21 @@ fn stream_lines(store: Store, key: SessionKey, window: Window, page: MessagePage
         async move {
             let page = store.message_window(&key, window?).await;
             let after = page.as_ref().ok().and_then(next);
-            Some((page.map(|page| to_lines(&page)), after))
+            Some((page.map(|page| page::to_lines(&page)), after))
         }
     });
-    let lines = stream::iter([Ok(to_lines(&page))]).chain(rest);
+    let lines = stream::iter([Ok(page::to_lines(&page))]).chain(rest);
     ([(header::CONTENT_TYPE, NDJSON)], HttpBody::from_stream(lines)).into_response()
-}
-
-fn to_lines(page: &MessagePage) -> Vec<u8> {
-    let mut lines = Vec::new();
-    for message in &page.messages {
-        // A message that was read can be written; should it not, the line is missing its end and cannot be taken for whole.
-        if serde_json::to_writer(&mut lines, message).is_ok() {
-            lines.push(b'\n');
-        }
-    }
-    lines
 }
 
 /// One message of a session, whether the session shows it or not.
 #[utoipa::path(get, path = "/v1/sessions/{key}/messages/{seq}", tag = "messages",
-    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann"), ("seq" = u64, Path, example = 1, minimum = 1)),
+    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann"), ("seq" = u64, Path, example = 1, minimum = 1)),
     responses((status = 200, body = Message)))]
 pub(crate) async fn get(
-    State(app): State<App>,
     access: Access,
     Named((text, seq)): Named<(String, u64)>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.read()?;
     let key = key(&text)?;
     let before = seq.checked_sub(1);
     let missing = || {
@@ -221,7 +208,7 @@ pub(crate) async fn get(
 /// session once. With `Content-Type: application/x-ndjson` the body is a message a line, of any number: the answer is a line
 /// for each, `{"seq": 1}`, as soon as it is durable; at the first line that cannot be accepted it ends with `{"problem": …}`.
 #[utoipa::path(post, path = "/v1/sessions/{key}/messages", tag = "messages",
-    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann"), ("Idempotency-Key" = Option<String>, Header, max_length = 512)),
+    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann"), ("Idempotency-Key" = Option<String>, Header, max_length = 512)),
     request_body(content((NewMessage = "application/json", example = json!({"role": "user", "content": "What is the weather in Rome?"})))),
     responses((status = 200, body = Receipt), (status = 201, body = Receipt)))]
 pub(crate) async fn append(
@@ -245,11 +232,11 @@ pub(crate) async fn append(
     }
     request::require_json(headers)?;
     let (_bytes, bytes) = request::whole(&app, request).await?;
-    let messages: Vec<NewMessage> = match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+    let messages: Vec<Object<NewMessage>> = match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'[') => request::parse(&bytes)?,
         _ => vec![request::parse(&bytes)?],
     };
-    let _room = app.limits.write()?;
+    let messages = messages.into_iter().map(|Object(message)| message).collect();
     let mut commit = Commit::new(key).write(Write::open()).write(Write::Append(messages));
     commit.id = id;
     commit.expect.extend(expected);
@@ -266,9 +253,12 @@ fn append_lines(app: App, store: Store, key: SessionKey, body: HttpBody) -> Resp
         let (app, store, key) = (app.clone(), store.clone(), key.clone());
         async move {
             let mut lines = lines?;
-            let answer = match lines.next::<NewMessage>().await {
+            let answer = match lines.next::<Object<NewMessage>>().await {
                 Ok(messages) if messages.is_empty() => return None,
-                Ok(messages) => append_some(&app, &store, &key, messages).await,
+                Ok(messages) => {
+                    let messages = messages.into_iter().map(|Object(message)| message).collect();
+                    append_some(&app, &store, &key, messages).await
+                }
                 Err(problem) => Err((Vec::new(), problem)),
             };
             Some(match answer {

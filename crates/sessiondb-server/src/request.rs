@@ -1,12 +1,17 @@
 //! What is read from a request: the session of the path, the query, the body, and the conditions in its headers.
 
+use std::{fmt, marker::PhantomData};
+
 use axum::{
     body::{Bytes, HttpBody},
     extract::{FromRequest, FromRequestParts, Path, Request, rejection::PathRejection},
     http::{HeaderMap, HeaderName, header, request::Parts},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use sessiondb::{CommitId, SessionKey};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -66,6 +71,36 @@ impl<T: DeserializeOwned + Send> FromRequest<App> for Body<T> {
         require_json(request.headers())?;
         let (_room, bytes) = whole(app, request).await?;
         parse(&bytes).map(Body)
+    }
+}
+
+/// An object in JSON. Without it serde takes an array for a struct too, its items for the members in their order.
+#[derive(Debug, Clone)]
+pub(crate) struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object<T>, D::Error> {
+        struct ObjectVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Object)
+    }
+}
+
+impl<T: Default> Default for Object<T> {
+    fn default() -> Object<T> {
+        Object(T::default())
     }
 }
 

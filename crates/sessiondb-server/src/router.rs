@@ -5,15 +5,13 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{Method, StatusCode},
     middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
 use sessiondb::{Result, Store};
-use tower_http::{
-    catch_panic::CatchPanicLayer, compression::CompressionLayer, set_header::SetResponseHeaderLayer,
-};
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 use utoipa::{
     OpenApi,
     openapi::{
@@ -33,7 +31,7 @@ use utoipa_axum::{
 use crate::{
     access, admin,
     app::{App, Options},
-    audit, changes, commits, documents, interview, messages, operations,
+    audit, changes, commits, documents, front, interview, messages, operations,
     problem::{Details, Kind, Problem},
     right::Right,
     sessions, views, worktree,
@@ -70,22 +68,25 @@ impl Routes {
 
 /// Notes the right, and that every route may answer with a problem.
 fn describe(paths: &mut utoipa::openapi::path::Paths, right: serde_json::Value) {
-    for item in paths.paths.values_mut() {
+    for (path, item) in &mut paths.paths {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
         for operation in operations.into_iter().flatten() {
             let extensions = Extensions::builder().add("x-right", right.clone()).build();
             operation.extensions.get_or_insert_default().merge(extensions);
-            operation.responses.responses.insert("default".into(), RefOr::T(problem_response()));
+            operation.responses.responses.insert("default".into(), RefOr::T(problem_response(path)));
         }
     }
 }
 
-fn problem_response() -> Described {
+fn problem_response(path: &str) -> Described {
     let content = Content::new(Some(RefOr::<utoipa::openapi::Schema>::Ref(Ref::from_schema_name("Problem"))));
-    ResponseBuilder::new()
-        .description("it did not succeed")
-        .content("application/problem+json", content)
-        .build()
+    let described =
+        ResponseBuilder::new().description("it did not succeed").content("application/problem+json", content);
+    // The interviews' own routes have a form of their own.
+    match path.contains("/interview/") {
+        true => described.content("application/json", Content::default()).build(),
+        false => described.build(),
+    }
 }
 
 fn api() -> OpenApiRouter<App> {
@@ -181,19 +182,11 @@ pub fn routes(
         .merge(open)
         .with_state(app.clone())
         .merge(described)
-        .layer(from_fn(operations::measure))
         .layer(CompressionLayer::new())
-        .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(app, access::same_site))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(constant(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(constant(header::REFERRER_POLICY, "no-referrer"))
-        .layer(from_fn(name_request));
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn_with_state(app, front::front));
     Ok((router, feed))
-}
-
-fn constant(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
-    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
 }
 
 async fn no_such_route(request: Request) -> Problem {
@@ -213,31 +206,4 @@ async fn method_not_allowed(request: Request) -> Response {
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a request panicked");
     Problem::new(Kind::Internal, "the server's log says why").into_response()
-}
-
-/// Gives each request an id, that of its sender if it has a fit one, and tells what came of it.
-async fn name_request(request: Request, next: axum::middleware::Next) -> Response {
-    const NAME: HeaderName = HeaderName::from_static("x-request-id");
-    let given = request.headers().get(&NAME).filter(|id| {
-        let bytes = id.as_bytes();
-        (1..=64).contains(&bytes.len())
-            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
-    });
-    let id = given.cloned().unwrap_or_else(fresh_id);
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let begun = std::time::Instant::now();
-    let mut response = next.run(request).await;
-    let text = id.to_str().unwrap_or("").to_owned();
-    let (status, micros) = (response.status().as_u16(), begun.elapsed().as_micros() as u64);
-    tracing::debug!(request_id = %text, %method, %path, status, micros, "answered");
-    response.headers_mut().insert(NAME, id);
-    response
-}
-
-fn fresh_id() -> HeaderValue {
-    let mut bytes = [0; 12];
-    // An id that is not random is still an id.
-    let _ = getrandom::fill(&mut bytes);
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("none"))
 }

@@ -18,7 +18,7 @@ use crate::{
     app::App,
     audit,
     problem::{Details, Problem},
-    request::{Body, Condition, Named, Query, idempotency_key, key},
+    request::{Body, Condition, Named, Object, Query, idempotency_key, key},
 };
 
 /// How often a merge is tried again while others change the session.
@@ -57,12 +57,10 @@ pub(crate) fn limit_default() -> usize {
 #[utoipa::path(get, path = "/v1/sessions", tag = "sessions", params(SessionFilter),
     responses((status = 200, body = SessionsJson)))]
 pub(crate) async fn list(
-    State(app): State<App>,
     access: Access,
     uri: axum::http::Uri,
     Query(filter): Query<SessionFilter>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.read()?;
     let page = access.store.session_list(&filter).await?;
     let link = page.next.map(|next| link(&uri, &[("cursor", &next.to_string())], "next"));
     let body = SessionsJson {
@@ -109,9 +107,8 @@ pub(crate) struct NewSession {
 pub(crate) async fn open(
     State(app): State<App>,
     access: Access,
-    Body(new): Body<NewSession>,
+    Body(Object(new)): Body<Object<NewSession>>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.write()?;
     let opening = Opening { family: new.family, status: new.status, metadata: new.metadata };
     let commit = Commit::new(new.key.clone()).write(Write::Open(opening));
     let receipt = access.store.commit_one(commit).await?;
@@ -123,15 +120,13 @@ pub(crate) async fn open(
 }
 
 /// A session. `ETag` says in which state: it changes with every change, also with appended messages.
-#[utoipa::path(get, path = "/v1/sessions/{key}", tag = "sessions", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann")),
+#[utoipa::path(get, path = "/v1/sessions/{key}", tag = "sessions", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
     responses((status = 200, body = SessionJson), (status = 304, description = "as in If-None-Match")))]
 pub(crate) async fn get(
-    State(app): State<App>,
     access: Access,
     headers: HeaderMap,
     Named(text): Named<String>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.read()?;
     let session = found(&access, &key(&text)?).await?;
     if let Some(condition) = Condition::read(&headers, &header::IF_NONE_MATCH)?
         && condition.matches(&tag(&session))
@@ -156,16 +151,15 @@ pub(crate) struct SessionPatch {
 
 /// Changes a session's status, metadata or tokens, together or not at all. With `If-Match`, only if nobody changed its state
 /// since; what was appended meanwhile does not count.
-#[utoipa::path(patch, path = "/v1/sessions/{key}", tag = "sessions", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann")),
+#[utoipa::path(patch, path = "/v1/sessions/{key}", tag = "sessions", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
     request_body(content = SessionPatch, example = json!({"status": "idle", "metadata": {"title": "The weather in Rome"}})), responses((status = 200, body = SessionJson), (status = 412, body = Details)))]
 pub(crate) async fn patch(
     State(app): State<App>,
     access: Access,
     headers: HeaderMap,
     Named(text): Named<String>,
-    Body(patch): Body<SessionPatch>,
+    Body(Object(patch)): Body<Object<SessionPatch>>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.write()?;
     let key = key(&text)?;
     let expected = expected_state(&headers)?;
     let id = idempotency_key(&headers)?;
@@ -197,7 +191,7 @@ pub(crate) async fn patch(
 }
 
 /// Deletes a session with all that is in it. What forks show of it stays readable through them.
-#[utoipa::path(delete, path = "/v1/sessions/{key}", tag = "sessions", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann")),
+#[utoipa::path(delete, path = "/v1/sessions/{key}", tag = "sessions", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
     responses((status = 204, description = "it is deleted")))]
 pub(crate) async fn delete(
     State(app): State<App>,
@@ -205,7 +199,6 @@ pub(crate) async fn delete(
     headers: HeaderMap,
     Named(text): Named<String>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.write()?;
     let key = key(&text)?;
     let mut commit = Commit::new(key.clone()).write(Write::Delete);
     commit.id = idempotency_key(&headers)?;

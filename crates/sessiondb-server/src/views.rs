@@ -17,7 +17,7 @@ use crate::{
     access::Access,
     app::App,
     problem::Problem,
-    request::{Body, BodyOr, Named, Query, idempotency_key, key},
+    request::{Body, BodyOr, Named, Object, Query, idempotency_key, key},
     sessions::{SessionJson, expected_state, found},
 };
 
@@ -35,7 +35,7 @@ pub(crate) struct Compaction {
 }
 
 /// Hides the older messages behind a summary. Less is hidden where a tool call would be cut from its result.
-#[utoipa::path(post, path = "/v1/sessions/{key}/compact", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann")),
+#[utoipa::path(post, path = "/v1/sessions/{key}/compact", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
     request_body(content = Compaction, example = json!({"keep": 20, "summary": {"role": "system", "content": "They spoke of the weather."}})),
     responses((status = 200, body = Receipt)))]
 pub(crate) async fn compact(
@@ -43,7 +43,7 @@ pub(crate) async fn compact(
     access: Access,
     headers: HeaderMap,
     Named(text): Named<String>,
-    Body(new): Body<Compaction>,
+    Body(Object(new)): Body<Object<Compaction>>,
 ) -> Result<Response, Problem> {
     let key = key(&text)?;
     let through = match (new.through, new.keep) {
@@ -81,7 +81,7 @@ async fn nothing(access: &Access, key: SessionKey) -> Result<Response, Problem> 
 }
 
 /// Shows again what the last compaction hid.
-#[utoipa::path(post, path = "/v1/sessions/{key}/uncompact", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann")),
+#[utoipa::path(post, path = "/v1/sessions/{key}/uncompact", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
     responses((status = 200, body = Receipt)))]
 pub(crate) async fn uncompact(
     State(app): State<App>,
@@ -93,7 +93,7 @@ pub(crate) async fn uncompact(
 }
 
 /// Hides all messages: the session begins anew, and its numbers go on.
-#[utoipa::path(post, path = "/v1/sessions/{key}/reset", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann")),
+#[utoipa::path(post, path = "/v1/sessions/{key}/reset", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
     responses((status = 200, body = Receipt)))]
 pub(crate) async fn reset(
     State(app): State<App>,
@@ -105,7 +105,7 @@ pub(crate) async fn reset(
 }
 
 /// Takes back the last change of what the session shows. Once more takes back the one before.
-#[utoipa::path(post, path = "/v1/sessions/{key}/undo", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann")),
+#[utoipa::path(post, path = "/v1/sessions/{key}/undo", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
     responses((status = 200, body = Receipt)))]
 pub(crate) async fn undo(
     State(app): State<App>,
@@ -126,14 +126,14 @@ pub(crate) struct Rewinding {
 }
 
 /// Hides the messages after one.
-#[utoipa::path(post, path = "/v1/sessions/{key}/rewind", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann")),
+#[utoipa::path(post, path = "/v1/sessions/{key}/rewind", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
     request_body = Rewinding, responses((status = 200, body = Receipt)))]
 pub(crate) async fn rewind(
     State(app): State<App>,
     access: Access,
     headers: HeaderMap,
     Named(text): Named<String>,
-    Body(to): Body<Rewinding>,
+    Body(Object(to)): Body<Object<Rewinding>>,
 ) -> Result<Response, Problem> {
     commit(&app, &access, &headers, key(&text)?, vec![Write::Rewind { seq: to.seq }]).await
 }
@@ -166,14 +166,14 @@ pub(crate) struct Popped {
 }
 
 /// Hides the newest message, or as many as `count` says, and answers them. Callers that pop at the same time get others.
-#[utoipa::path(post, path = "/v1/sessions/{key}/pop", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann")),
+#[utoipa::path(post, path = "/v1/sessions/{key}/pop", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
     request_body(content = Option<Popping>), responses((status = 200, body = Popped)))]
 pub(crate) async fn pop(
     State(app): State<App>,
     access: Access,
     headers: HeaderMap,
     Named(text): Named<String>,
-    BodyOr(popping): BodyOr<Popping>,
+    BodyOr(Object(popping)): BodyOr<Object<Popping>>,
 ) -> Result<Response, Problem> {
     access.must(crate::right::Right::Read)?;
     let key = key(&text)?;
@@ -199,7 +199,7 @@ pub(crate) struct Replacement {
 }
 
 /// Puts other messages in the place of the newest ones, if the session still ends with those.
-#[utoipa::path(post, path = "/v1/sessions/{key}/replace-suffix", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann")),
+#[utoipa::path(post, path = "/v1/sessions/{key}/replace-suffix", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
     request_body(content = Replacement, example = json!({"expected": [2], "messages": [{"role": "assistant", "content": "It rains."}]})),
     responses((status = 200, body = Receipt)))]
 pub(crate) async fn replace_suffix(
@@ -207,7 +207,7 @@ pub(crate) async fn replace_suffix(
     access: Access,
     headers: HeaderMap,
     Named(text): Named<String>,
-    Body(new): Body<Replacement>,
+    Body(Object(new)): Body<Object<Replacement>>,
 ) -> Result<Response, Problem> {
     let count = new.expected.len();
     let writes = vec![Write::Pop { count }, Write::Append(new.messages)];
@@ -218,14 +218,13 @@ pub(crate) async fn replace_suffix(
 
 /// Closes tool calls that have no result, and hides results whose call is not shown, so that a model accepts the history
 /// again. Answers the numbers of the messages that it appended.
-#[utoipa::path(post, path = "/v1/sessions/{key}/repair", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann")),
+#[utoipa::path(post, path = "/v1/sessions/{key}/repair", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
     responses((status = 200, body = Vec<u64>)))]
 pub(crate) async fn repair(
     State(app): State<App>,
     access: Access,
     Named(text): Named<String>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.write()?;
     let seqs = access.store.repair(&key(&text)?).await?;
     app.feed.written();
     Ok(Json(seqs).into_response())
@@ -241,14 +240,14 @@ pub(crate) struct Stretches {
 }
 
 /// Sets what a session shows as a whole.
-#[utoipa::path(put, path = "/v1/sessions/{key}/view", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann")),
+#[utoipa::path(put, path = "/v1/sessions/{key}/view", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
     request_body = Stretches, responses((status = 200, body = Receipt)))]
 pub(crate) async fn set(
     State(app): State<App>,
     access: Access,
     headers: HeaderMap,
     Named(text): Named<String>,
-    Body(new): Body<Stretches>,
+    Body(Object(new)): Body<Object<Stretches>>,
 ) -> Result<Response, Problem> {
     commit(&app, &access, &headers, key(&text)?, vec![Write::SetView(new.view)]).await
 }
@@ -270,20 +269,19 @@ pub(crate) struct NewFork {
 }
 
 /// Makes a new session that shows the same history. Nothing is copied, however long it is.
-#[utoipa::path(post, path = "/v1/sessions/{key}/fork", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann")),
+#[utoipa::path(post, path = "/v1/sessions/{key}/fork", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
     request_body = NewFork, responses((status = 201, body = SessionJson)))]
 pub(crate) async fn fork(
     State(app): State<App>,
     access: Access,
     headers: HeaderMap,
     Named(text): Named<String>,
-    Body(new): Body<NewFork>,
+    Body(Object(new)): Body<Object<NewFork>>,
 ) -> Result<Response, Problem> {
     access.must(crate::right::Right::Read)?;
     let fork = Fork { parent: key(&text)?, at: new.at, status: new.status, metadata: new.metadata };
     let mut commit = Commit::new(new.key.clone()).write(Write::Fork(fork));
     commit.id = idempotency_key(&headers)?;
-    let _room = app.limits.write()?;
     access.store.commit_one(commit).await?;
     app.feed.written();
     let location = format!("/v1/sessions/{}", new.key);
@@ -293,14 +291,9 @@ pub(crate) async fn fork(
 }
 
 /// Where a session's history comes from, and who reads it.
-#[utoipa::path(get, path = "/v1/sessions/{key}/lineage", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann")),
+#[utoipa::path(get, path = "/v1/sessions/{key}/lineage", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
     responses((status = 200, body = Lineage)))]
-pub(crate) async fn lineage(
-    State(app): State<App>,
-    access: Access,
-    Named(text): Named<String>,
-) -> Result<Response, Problem> {
-    let _room = app.limits.read()?;
+pub(crate) async fn lineage(access: Access, Named(text): Named<String>) -> Result<Response, Problem> {
     Ok(Json(access.store.lineage(&key(&text)?).await?).into_response())
 }
 
@@ -319,16 +312,16 @@ pub(crate) struct Before {
 
 /// How what a session shows was changed, the newest change first.
 #[utoipa::path(get, path = "/v1/sessions/{key}/view-changes", tag = "views",
-    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 500, example = "main:cli::dm:ann"), Before), responses((status = 200, body = Vec<ViewChange>)))]
+    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann"), Before), responses((status = 200, body = Vec<ViewChange>)))]
 pub(crate) async fn changes(
-    State(app): State<App>,
     access: Access,
     Named(text): Named<String>,
     Query(which): Query<Before>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.read()?;
-    let before = which.before.map(|before| before.min(limits::COUNT_MAX));
-    Ok(Json(access.store.view_changes(&key(&text)?, before, which.limit).await?).into_response())
+    if which.before.is_some_and(|before| before > limits::COUNT_MAX) {
+        return Err(Problem::invalid("a revision has at most 63 bits"));
+    }
+    Ok(Json(access.store.view_changes(&key(&text)?, which.before, which.limit).await?).into_response())
 }
 
 async fn commit(
@@ -357,7 +350,6 @@ async fn committed(
     headers: &HeaderMap,
     commit: Commit,
 ) -> Result<Receipt, Problem> {
-    let _room = app.limits.write()?;
     let expected = expected_state(headers)?;
     let conditional = expected.is_some();
     let mut commit = Commit { id: idempotency_key(headers)?, ..commit };

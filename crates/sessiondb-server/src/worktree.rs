@@ -20,7 +20,7 @@ use crate::{
     app::App,
     audit,
     problem::{Kind, Problem},
-    request::{Body, Named, Query},
+    request::{Body, Named, Object, Query},
 };
 
 fn sessions(access: &Access) -> SqliteSessionRepository {
@@ -55,9 +55,8 @@ pub(crate) async fn create(
     State(app): State<App>,
     access: Access,
     Named(workspace): Named<String>,
-    Body(session): Body<WorktreeSession>,
+    Body(Object(session)): Body<Object<WorktreeSession>>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.write()?;
     let session = in_workspace(session, workspace)?;
     let (id, location) =
         (session.id.clone(), format!("/v1/worktree/{}/sessions/{}", session.workspace_hash, session.id));
@@ -97,12 +96,10 @@ pub(crate) struct Which {
 #[utoipa::path(get, path = "/v1/worktree/{workspace}/sessions", tag = "worktree",
     params(("workspace" = String, Path, example = "0123456789abcdef"), Which), responses((status = 200, body = Vec<Object>)))]
 pub(crate) async fn list(
-    State(app): State<App>,
     access: Access,
     Named(workspace): Named<String>,
     Query(which): Query<Which>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.read()?;
     let filters = SessionFilters {
         session_type: Some(which.r#type),
         status: Some(which.status),
@@ -119,11 +116,9 @@ pub(crate) async fn list(
     params(("workspace" = String, Path, example = "0123456789abcdef"), ("id" = String, Path, example = "comp-1")),
     responses((status = 200, body = Object)))]
 pub(crate) async fn get(
-    State(app): State<App>,
     access: Access,
     Named((workspace, id)): Named<(String, String)>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.read()?;
     let session = sessions(&access).get_session(&workspace, &id).await.map_err(failed(&id))?;
     Ok(Json(session).into_response())
 }
@@ -139,9 +134,8 @@ pub(crate) async fn update(
     State(app): State<App>,
     access: Access,
     Named((workspace, id)): Named<(String, String)>,
-    Body(session): Body<WorktreeSession>,
+    Body(Object(session)): Body<Object<WorktreeSession>>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.write()?;
     if session.id != id {
         return Err(Problem::invalid("the body names another session than the path"));
     }
@@ -160,7 +154,6 @@ pub(crate) async fn delete(
     access: Access,
     Named((workspace, id)): Named<(String, String)>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.write()?;
     audit::note(&app, &access, "delete", &format!("worktree {workspace}/{id}")).await?;
     sessions(&access).delete_session(&workspace, &id).await.map_err(failed(&id))?;
     app.feed.written();
@@ -177,9 +170,8 @@ pub(crate) async fn say(
     State(app): State<App>,
     access: Access,
     Named((workspace, id)): Named<(String, String)>,
-    Body(message): Body<ChatMessage>,
+    Body(Object(message)): Body<Object<ChatMessage>>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.write()?;
     if !message.session_id.is_empty() && message.session_id != id {
         return Err(Problem::invalid("the body names another session than the path"));
     }
@@ -208,9 +200,8 @@ pub(crate) async fn set_status(
     State(app): State<App>,
     access: Access,
     Named((workspace, id, instance)): Named<(String, String, i64)>,
-    Body(new): Body<Status>,
+    Body(Object(new)): Body<Object<Status>>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.write()?;
     let repository = sessions(&access);
     let session = repository.update_instance_status_in(&workspace, &id, instance, &new.status).await;
     let session = session.map_err(failed(&id))?;
@@ -238,9 +229,8 @@ pub(crate) async fn select_winner(
     State(app): State<App>,
     access: Access,
     Named((workspace, id)): Named<(String, String)>,
-    Body(winner): Body<Winner>,
+    Body(Object(winner)): Body<Object<Winner>>,
 ) -> Result<Response, Problem> {
-    let _room = app.limits.write()?;
     let repository = sessions(&access);
     let session = repository.select_winner(&workspace, &id, winner.instance_id, winner.evaluation).await;
     let session = session.map_err(failed(&id))?;

@@ -15,9 +15,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{Router, http::header, routing::get};
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::header,
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+    routing::get,
+};
+use parking_lot::Mutex;
 use sessiondb::{Json, NewMessage, SessionKey, Store};
-use sessiondb_server::{Listen, NewToken, Rights, Tokens};
+use sessiondb_server::{NewToken, Rights, Tokens};
 use tokio::{runtime::Runtime, sync::oneshot};
 
 use self::client::Client;
@@ -52,9 +60,22 @@ struct Server {
     store: Store,
     address: SocketAddr,
     token: String,
+    took: Took,
     end: oneshot::Sender<()>,
     runtime: Runtime,
     dir: tempfile::TempDir,
+}
+
+/// How long the server itself took for what it accepted.
+type Took = Arc<Mutex<Vec<Duration>>>;
+
+async fn note(State(took): State<Took>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let response = next.run(request).await;
+    if response.status() == 201 {
+        took.lock().push(begun.elapsed());
+    }
+    response
 }
 
 /// What was measured of many calls.
@@ -166,18 +187,19 @@ impl Server {
             expires_at: None,
         };
         let (token, _) = runtime.block_on(Tokens::of(&store)?.create(new))?;
-        let ((end, ended), (told, address)) = (oneshot::channel::<()>(), std::sync::mpsc::channel());
-        let served = store.clone();
+        let (end, ended) = oneshot::channel::<()>();
+        let (router, feed) = sessiondb_server::routes(store.clone(), &options)?;
+        let took = Took::default();
+        let router = router.layer(from_fn_with_state(took.clone(), note));
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
+        let address = listener.local_addr()?;
+        runtime.spawn(feed);
         runtime.spawn(async move {
-            let listen =
-                Listen { address: SocketAddr::from(([127, 0, 0, 1], 0)), tls: None, behind_tls_proxy: false };
-            let ended = async move { drop(ended.await) };
-            let listening = |address| told.send(address).unwrap_or(());
-            if let Err(error) = sessiondb_server::serve(served, &options, listen, listening, ended).await {
-                eprintln!("{error}");
-            }
+            drop(
+                axum::serve(listener, router).with_graceful_shutdown(async move { drop(ended.await) }).await,
+            );
         });
-        Ok(Server { store, address: address.recv()?, token: token.reveal(), end, runtime, dir })
+        Ok(Server { store, address, token: token.reveal(), took, end, runtime, dir })
     }
 
     /// The same appends from tasks, without HTTP.

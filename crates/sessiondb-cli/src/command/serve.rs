@@ -73,7 +73,7 @@ struct Settings {
     /// Requests a second that one token may send [default: 20000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     requests_per_second: Option<u32>,
-    /// Writes that may wait at a time; more are answered 503 [default: 512]
+    /// Writes that may wait at a time; more are answered 503 [default: 192]
     #[arg(long, value_name = "N")]
     writes: Option<usize>,
     /// Reads that may run at a time; more are answered 503 [default: 256]
