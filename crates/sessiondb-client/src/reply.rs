@@ -123,13 +123,16 @@ fn failed(address: &str, error: &ureq::Error) -> Error {
     let never = match error {
         ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::Tls(_) => true,
         ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => true,
-        ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        // A certificate that is not trusted is invalid data to the connection, and nothing was sent then.
+        ureq::Error::Io(error) => {
+            matches!(error.kind(), std::io::ErrorKind::ConnectionRefused | std::io::ErrorKind::InvalidData)
+        }
         _ => false,
     };
     match never {
         true => Error::CannotOpen {
             location: address.to_owned(),
-            reason: format!("no server answers there ({error}); `sessiondb serve` starts one"),
+            reason: format!("no server can be reached there ({error}); `sessiondb serve` starts one"),
         },
         false => Error::Unknown(format!("{address} did not answer: {error}")),
     }

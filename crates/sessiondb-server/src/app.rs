@@ -43,7 +43,7 @@ impl Default for Options {
             tokens: true,
             hosts: Vec::new(),
             requests_per_second: 20_000,
-            writes_max: 192,
+            writes_max: 160,
             reads_max: 256,
             body_bytes_max: 256 << 20,
             followers_max: 2_000,

@@ -23,12 +23,14 @@ mod messages;
 mod operations;
 mod page;
 mod problem;
+mod reference;
 mod request;
 mod right;
 mod router;
 mod sessions;
 mod token;
 mod tokens;
+mod usage;
 mod views;
 mod worktree;
 

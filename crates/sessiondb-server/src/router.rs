@@ -33,8 +33,9 @@ use crate::{
     app::{App, Options},
     audit, changes, commits, documents, front, interview, messages, operations,
     problem::{Details, Kind, Problem},
+    reference,
     right::Right,
-    sessions, views, worktree,
+    sessions, usage, views, worktree,
 };
 
 #[derive(OpenApi)]
@@ -94,6 +95,7 @@ fn api() -> OpenApiRouter<App> {
     let routes = Routes(OpenApiRouter::with_openapi(Description::openapi()))
         .add(Read, routes!(sessions::list))
         .add(Append, routes!(sessions::open))
+        .add(Read, routes!(usage::get))
         .add(Read, routes!(sessions::get))
         .add(State, routes!(sessions::patch))
         .add(Delete, routes!(sessions::delete))
@@ -171,6 +173,7 @@ pub fn routes(
     let (guarded, _) = api().split_for_parts();
     let (open, _) = open_api().split_for_parts();
     let described = Router::new()
+        .route("/docs", axum::routing::get(reference::page))
         .route("/openapi.json", axum::routing::get(operations::openapi))
         .with_state(Arc::new(description()));
     let guarded: Router<App> =
@@ -191,7 +194,7 @@ pub fn routes(
 
 async fn no_such_route(request: Request) -> Problem {
     let detail = format!("there is nothing at {}", request.uri().path());
-    Problem::new(Kind::NoSuchRoute, detail).hint("/openapi.json has all routes")
+    Problem::new(Kind::NoSuchRoute, detail).hint("/openapi.json has all routes, and /docs shows them")
 }
 
 /// The header `Allow` is added by the router.

@@ -73,7 +73,7 @@ struct Settings {
     /// Requests a second that one token may send [default: 20000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     requests_per_second: Option<u32>,
-    /// Writes that may wait at a time; more are answered 503 [default: 192]
+    /// Writes that may wait at a time; more are answered 503 [default: 160]
     #[arg(long, value_name = "N")]
     writes: Option<usize>,
     /// Reads that may run at a time; more are answered 503 [default: 256]
@@ -122,7 +122,7 @@ impl Settings {
 fn read_file(file: &Path) -> Result<Settings, Failure> {
     let bad = |reason: String| Failure::new(Exit::Usage, format!("{}: {reason}", file.display()));
     let text = fs::read_to_string(file).map_err(|error| bad(error.to_string()))?;
-    toml::from_str(&text).map_err(|error| bad(error.to_string()))
+    toml::from_str(&text).map_err(|error| bad(error.message().to_owned()))
 }
 
 /// The root of the routes.

@@ -17,6 +17,22 @@ async fn the_server_describes_itself() {
     assert_eq!(answer.json(), serde_json::to_value(sessiondb_server::description()).unwrap());
 }
 
+#[tokio::test]
+async fn the_routes_can_be_read() {
+    let desk = Desk::new().await;
+    let answer = desk.call(crate::desk::request(axum::http::Method::GET, "/docs", None, None)).await;
+    let page = String::from_utf8(answer.body.clone()).unwrap();
+    for operation in operations() {
+        let shown = format!("<b>{}</b> <code>{}</code>", operation.method, operation.template);
+        assert!(page.contains(&shown), "{shown}");
+    }
+    // Nothing is loaded from elsewhere, and nothing is run.
+    assert!(answer.header("content-security-policy").starts_with("default-src 'none'"));
+    for word in ["<script", "http://", "https://", "src="] {
+        assert!(!page.contains(word), "{word}");
+    }
+}
+
 #[test]
 fn all_operations_are_described() {
     let operations = operations();

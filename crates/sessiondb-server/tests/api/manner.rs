@@ -344,6 +344,22 @@ async fn too_much_at_once_is_told_when_to_come_again() {
     }
 }
 
+#[tokio::test]
+async fn usage_is_what_the_token_sees() {
+    let desk = Desk::furnished().await;
+    desk.ask(Method::PATCH, &session(), Some(json!({ "token_usage": 7 }))).await;
+    let all = desk.get("/v1/usage").await.json();
+    assert_eq!(all["total"], json!({ "sessions": 4, "messages": 2, "stored": 2, "token_usage": 7 }));
+    assert_eq!(all["groups"].as_array().unwrap().len(), 4);
+    let chats = desk.get("/v1/usage?family=chat&status=active").await.json();
+    let chat = json!({ "family": "chat", "status": "active", "sessions": 1, "messages": 2, "stored": 2, "token_usage": 7 });
+    assert_eq!(chats["groups"], json!([chat]));
+    let (_, other) =
+        desk.token(sessiondb_server::Rights::all(), sessiondb::Scope::agent("other"), None).await;
+    let answer = desk.call(crate::desk::request(Method::GET, "/v1/usage", Some(&other), None)).await;
+    assert_eq!(answer.json()["total"]["sessions"], 0);
+}
+
 /// What cannot be taken back has a line of who did it, which nobody can take away.
 #[tokio::test]
 async fn what_was_deleted_is_noted() {
