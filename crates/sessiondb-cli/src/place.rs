@@ -9,7 +9,7 @@ use std::{
 use etcetera::BaseStrategy;
 use pollster::block_on;
 use sessiondb::{Error, Store};
-use sessiondb_client::HttpBackend;
+use sessiondb_client::{HttpBackend, is_loopback};
 
 use crate::exit::{Exit, Failure};
 
@@ -61,22 +61,13 @@ fn served(url: &str) -> Result<Store, Failure> {
     let given = env::var("SESSIONDB_TOKEN").ok().filter(|token| !token.is_empty());
     let token = match given {
         Some(token) => Some(token),
-        None if is_here(url) => token_file(&default_path()?).and_then(|file| fs::read_to_string(file).ok()),
+        None if is_loopback(url) => {
+            token_file(&default_path()?).and_then(|file| fs::read_to_string(file).ok())
+        }
         None => None,
     };
     let backend = HttpBackend::open(url, token.as_deref().map(str::trim))?;
     Ok(Store::new(Arc::new(backend)))
-}
-
-/// Whether the server is on this machine's loopback.
-fn is_here(url: &str) -> bool {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let host = rest.split('/').next().unwrap_or("");
-    let name = match host.rfind(':') {
-        Some(at) if !host.ends_with(']') => &host[..at],
-        _ => host,
-    };
-    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
 }
 
 /// What only whoever has the store's file can do.
@@ -133,15 +124,16 @@ mod tests {
     fn this_machine_is_told_from_others() {
         for here in ["http://localhost", "http://127.0.0.1:7878/", "https://[::1]:1", "http://localhost:7878"]
         {
-            assert!(is_here(here), "{here}");
+            assert!(is_loopback(here), "{here}");
         }
         for there in [
             "http://localhost.example",
             "http://127.0.0.1.example:80",
             "http://user@127.0.0.1",
+            "http://localhost:80@evil.example/",
             "http://10.0.0.1",
         ] {
-            assert!(!is_here(there), "{there}");
+            assert!(!is_loopback(there), "{there}");
         }
     }
 

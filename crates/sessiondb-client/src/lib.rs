@@ -179,6 +179,14 @@ impl Server {
     }
 }
 
+/// Whether the address is one of this machine's loopback.
+pub fn is_loopback(address: &str) -> bool {
+    let uri: Option<http::Uri> = address.parse().ok();
+    let authority =
+        uri.as_ref().and_then(http::Uri::authority).filter(|authority| !authority.as_str().contains('@'));
+    matches!(authority.map(http::uri::Authority::host), Some("localhost" | "127.0.0.1" | "[::1]"))
+}
+
 fn session(key: &SessionKey) -> String {
     format!("/v1/sessions/{}", query::segment(&key.to_string()))
 }

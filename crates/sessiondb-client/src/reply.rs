@@ -71,7 +71,9 @@ impl Reply {
 
     pub fn read<T: DeserializeOwned>(self) -> Result<T> {
         if (200..300).contains(&self.status) {
-            return serde_json::from_slice(&self.body).map_err(|e| unreadable(&e.to_string()));
+            // It was done; what was answered is lost.
+            return serde_json::from_slice(&self.body)
+                .map_err(|e| Error::Unknown(format!("the server's answer cannot be read: {e}")));
         }
         Err(self.error())
     }
@@ -92,6 +94,10 @@ impl Reply {
 
     fn error(&self) -> Error {
         let Some(problem) = self.problem() else {
+            if self.status >= 500 {
+                // A proxy on the way says so, and does not know what the server has done.
+                return Error::Unknown(format!("the server or a proxy answered {}", self.status));
+            }
             let start: String = String::from_utf8_lossy(&self.body).chars().take(200).collect();
             return Error::Storage(format!("the server answered {}: {}", self.status, start.escape_debug()));
         };
@@ -123,9 +129,9 @@ fn failed(address: &str, error: &ureq::Error) -> Error {
     let never = match error {
         ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::Tls(_) => true,
         ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => true,
-        // A certificate that is not trusted is invalid data to the connection, and nothing was sent then.
+        // Where the certificate is not trusted nothing was sent.
         ureq::Error::Io(error) => {
-            matches!(error.kind(), std::io::ErrorKind::ConnectionRefused | std::io::ErrorKind::InvalidData)
+            error.kind() == std::io::ErrorKind::ConnectionRefused || error.to_string().contains("certificate")
         }
         _ => false,
     };

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Document, Error, Json, Message, NewDocument, NewMessage, Result, SessionKey, Time, ViewChangeKind,
+    Document, Error, Json, KEPT, Message, NewDocument, NewMessage, Result, SessionKey, Time, ViewChangeKind,
     commit::{validate_metadata, validate_stretches},
     limits,
     message::validate_name,
@@ -186,7 +186,7 @@ impl RestoredSession {
         time::validate(self.created_at)?;
         let mut next = 1;
         for ancestor in &self.ancestors {
-            ancestor.key.validate_any()?;
+            validate_ancestor(&ancestor.key)?;
             if ancestor.first != next || ancestor.last < ancestor.first {
                 return Err(Error::Invalid(
                     "the ancestors' messages do not follow each other from 1 on".into(),
@@ -206,8 +206,13 @@ impl RestoredSession {
                 next - 1
             )));
         }
-        self.forked_from.as_ref().map_or(Ok(()), |(key, _)| key.validate_any())
+        self.forked_from.as_ref().map_or(Ok(()), |(key, _)| validate_ancestor(key))
     }
+}
+
+/// An archive names what is kept for forks, and nothing else that is the store's own.
+fn validate_ancestor(key: &SessionKey) -> Result<()> {
+    if key.agent_id == KEPT { key.validate_any() } else { key.validate() }
 }
 
 impl RestoredState {

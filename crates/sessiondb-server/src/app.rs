@@ -74,6 +74,14 @@ pub(crate) struct Shared {
 }
 
 impl App {
+    /// Whether this caller's stream may go on.
+    pub async fn accepts_still(&self, caller: &crate::tokens::Caller) -> bool {
+        match &self.tokens {
+            Some(tokens) => tokens.accepts_still(caller).await,
+            None => true,
+        }
+    }
+
     pub fn new(store: Store, options: &Options) -> Result<App> {
         let tokens = options.tokens.then(|| Tokens::of(&store)).transpose()?;
         Ok(App(Arc::new(Shared {

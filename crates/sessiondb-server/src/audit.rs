@@ -19,11 +19,28 @@ fn key() -> SessionKey {
 }
 
 /// Notes that this caller is about to do this to that.
-pub(crate) async fn note(app: &App, access: &Access, action: &str, object: &str) -> Result<(), Problem> {
-    let line = serde_json::json!({ "token": &*access.caller.token, "action": action, "object": object });
-    let message = NewMessage::new("audit", Text::from_value(&line)?);
-    app.store.system()?.append(&key(), vec![message]).await?;
-    tracing::info!(token = %access.caller.token, action, object, "audit");
+pub(crate) async fn note(
+    app: &App,
+    access: &Access,
+    action: &'static str,
+    object: &str,
+) -> Result<(), Problem> {
+    note_all(app, access, vec![(action, object.to_owned())]).await
+}
+
+/// Notes several things at once.
+pub(crate) async fn note_all(
+    app: &App,
+    access: &Access,
+    things: Vec<(&'static str, String)>,
+) -> Result<(), Problem> {
+    let mut lines = Vec::new();
+    for (action, object) in things {
+        tracing::info!(token = %access.caller.token, action, object, "audit");
+        let line = serde_json::json!({ "token": &*access.caller.token, "action": action, "object": object });
+        lines.push(NewMessage::new("audit", Text::from_value(&line)?));
+    }
+    app.store.system()?.append(&key(), lines).await?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use axum::{
 };
 use futures_util::{Stream, stream};
 use serde::Deserialize;
-use sessiondb::{Change, ChangePage, SessionKey, Store, limits::PAGE_MAX};
+use sessiondb::{Change, ChangePage, SessionKey, limits::PAGE_MAX};
 use tokio::sync::broadcast::{
     Receiver,
     error::{RecvError, TryRecvError},
@@ -29,6 +29,8 @@ use crate::{
 
 /// How long nothing is sent at most.
 const ALIVE: Duration = Duration::from_secs(15);
+/// How often it is looked whether the token is accepted still.
+const LOOK: Duration = Duration::from_secs(1);
 /// About how much is sent together.
 const CHUNK: usize = 16 << 10;
 
@@ -127,20 +129,32 @@ async fn follow(
         access.store.changes(Some(place), 1).await?;
     }
     let place = place.unwrap_or(end);
-    let follower = Follower { store: access.store, key, receiver, place, behind: place < end, seat };
+    let follower = Follower {
+        app: app.clone(),
+        access,
+        key,
+        receiver,
+        place,
+        behind: place < end,
+        quiet: Duration::ZERO,
+        seat,
+    };
     let headers = [("content-type", "text/event-stream"), ("cache-control", "no-store")];
     Ok((headers, Body::from_stream(events(follower))).into_response())
 }
 
 /// One who follows the feed.
 struct Follower {
-    store: Store,
+    app: App,
+    access: Access,
     key: Option<SessionKey>,
     receiver: Receiver<Told>,
     /// The last change that was told.
     place: u64,
     /// Whether there is more in the store that was not heard.
     behind: bool,
+    /// How long nothing was sent.
+    quiet: Duration,
     /// Given back when the follower goes.
     #[expect(dead_code, reason = "it is held, and that is all")]
     seat: crate::app::Seat,
@@ -152,7 +166,7 @@ impl Follower {
         let mut text = String::new();
         loop {
             if self.behind {
-                let page = self.store.changes(Some(self.place), PAGE_MAX).await.ok()?;
+                let page = self.access.store.changes(Some(self.place), PAGE_MAX).await.ok()?;
                 (self.place, self.behind) = (page.last, page.more);
                 let of_interest = |change: &Change| self.key.as_ref().is_none_or(|key| *key == change.key);
                 page.changes
@@ -168,17 +182,25 @@ impl Follower {
                 }
             }
             if !text.is_empty() {
+                self.quiet = Duration::ZERO;
                 return Some(text);
             }
             if self.behind {
                 continue;
             }
-            match tokio::time::timeout(ALIVE, self.receiver.recv()).await {
+            match tokio::time::timeout(LOOK, self.receiver.recv()).await {
                 Ok(Ok(told)) => self.hear(told, &mut text),
                 Ok(Err(RecvError::Lagged(_))) => self.behind = true,
                 Ok(Err(RecvError::Closed)) => return None,
+                Err(_) => self.quiet += LOOK,
+            }
+            if !self.app.accepts_still(&self.access.caller).await {
+                return None;
+            }
+            if self.quiet >= ALIVE {
+                self.quiet = Duration::ZERO;
                 // A comment, so that nobody on the way takes the connection for dead.
-                Err(_) => return Some(":\n\n".into()),
+                return Some(":\n\n".into());
             }
         }
     }
@@ -191,7 +213,7 @@ impl Follower {
                 // What was read from the store already is not told again, nor what is not for this follower's eyes.
                 if *id > self.place && !key.is_reserved() {
                     self.place = *id;
-                    if self.store.scope().contains(key) {
+                    if self.access.store.scope().contains(key) {
                         text.push_str(&event.text);
                     }
                 }

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use sessiondb::{Commit, Parts, PartsPage, Receipt, Restore, SessionFilter, SessionKey, SessionParts, Write};
+use sessiondb::{Commit, Parts, PartsPage, Receipt, SessionFilter, SessionKey, SessionParts, Write, limits};
 use utoipa::ToSchema;
 
 use crate::{
@@ -34,25 +34,40 @@ pub(crate) async fn commit(
     Body(commits): Body<Vec<Object<Commit>>>,
 ) -> Result<Response, Problem> {
     let commits: Vec<Commit> = commits.into_iter().map(|Object(commit)| commit).collect();
+    // What is expected tells, when it does not hold, what is there.
+    if commits.iter().any(|commit| !commit.expect.is_empty() || commit.writes.is_empty()) {
+        access.must(Right::Read)?;
+    }
     for write in commits.iter().flat_map(|commit| &commit.writes) {
         access.must(right_to(write))?;
         if matches!(write, Write::Fork(_)) {
             access.must(Right::Read)?;
         }
     }
-    for commit in &commits {
-        let noted = commit.writes.iter().find_map(|write| match write {
-            Write::Delete => Some("delete"),
-            Write::Restore(Restore::Session(_)) => Some("import"),
-            _ => None,
-        });
-        if let Some(action) = noted {
-            audit::note(&app, &access, action, &commit.key.to_string()).await?;
-        }
+    let noted = noted(&access, &commits);
+    if !noted.is_empty() {
+        audit::note_all(&app, &access, noted).await?;
     }
     let receipts = access.store.commit(commits).await?;
     app.feed.written();
     Ok(Json(receipts).into_response())
+}
+
+/// What of these is noted: which session is deleted or put in from an archive. Nothing if the store will not take them.
+fn noted(access: &Access, commits: &[Commit]) -> Vec<(&'static str, String)> {
+    let taken = |commit: &Commit| access.store.scope().contains(&commit.key) && commit.validate().is_ok();
+    if commits.len() > limits::COMMIT_WRITES_MAX || !commits.iter().all(taken) {
+        return Vec::new();
+    }
+    let action = |write: &Write| match write {
+        Write::Delete => Some("delete"),
+        Write::Restore(_) => Some("import"),
+        _ => None,
+    };
+    let of = |commit: &Commit| Some((commit.writes.iter().find_map(action)?, commit.key.to_string()));
+    let mut noted: Vec<_> = commits.iter().filter_map(of).collect();
+    noted.dedup();
+    noted
 }
 
 /// What a write asks of who makes it.

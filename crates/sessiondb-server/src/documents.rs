@@ -15,6 +15,7 @@ use crate::{
     app::App,
     problem::{Details, Kind, Problem},
     request::{Body, Condition, Named, Query, idempotency_key, key},
+    right::Right,
     sessions::{found, limit_default, link, quoted},
 };
 
@@ -99,7 +100,7 @@ async fn stored(access: &Access, key: &SessionKey, collection: &str, id: &str) -
 #[utoipa::path(put, path = "/v1/sessions/{key}/documents/{collection}/{id}", tag = "documents",
     params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann"), ("collection" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "todo")),
     request_body(content = Text, content_type = "application/json", example = json!({"done": false})),
-    responses((status = 200, body = Document), (status = 412, body = Details)))]
+    responses((status = 200, body = Document), (status = 204, description = "done, and removed by somebody since"), (status = 412, body = Details)))]
 pub(crate) async fn put(
     State(app): State<App>,
     access: Access,
@@ -115,7 +116,7 @@ pub(crate) async fn put(
 #[utoipa::path(patch, path = "/v1/sessions/{key}/documents/{collection}/{id}", tag = "documents",
     params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann"), ("collection" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "todo")),
     request_body(content = Text, content_type = "application/json", example = json!({"done": true})),
-    responses((status = 200, body = Document), (status = 412, body = Details)))]
+    responses((status = 200, body = Document), (status = 204, description = "done, and removed by somebody since"), (status = 412, body = Details)))]
 pub(crate) async fn patch(
     State(app): State<App>,
     access: Access,
@@ -134,14 +135,21 @@ async fn change(
     (text, collection, id): Address,
     write: Write,
 ) -> Result<Response, Problem> {
+    access.must(Right::Read)?;
     let key = key(&text)?;
     let mut commit = Commit::new(key.clone()).write(write);
     commit.id = idempotency_key(headers)?;
     commit.expect.extend(expected(headers, &collection, &id)?);
-    access.store.commit_one(commit).await.map_err(Problem::of_condition)?;
+    let receipt = access.store.commit_one(commit).await.map_err(Problem::of_condition)?;
     app.feed.written();
-    let document = stored(access, &key, &collection, &id).await?;
-    Ok(([(header::ETAG, quoted(&document.revision.to_string()))], Json(document)).into_response())
+    // Somebody else may have changed or removed it since: then this is no tag of what was written here.
+    match access.store.document(&key, &collection, &id).await? {
+        None => Ok(StatusCode::NO_CONTENT.into_response()),
+        Some(document) if document.revision != receipt.revision => Ok(Json(document).into_response()),
+        Some(document) => {
+            Ok(([(header::ETAG, quoted(&document.revision.to_string()))], Json(document)).into_response())
+        }
+    }
 }
 
 /// Removes a document. With `If-Match`, only if nobody changed it since.

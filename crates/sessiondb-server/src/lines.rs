@@ -4,10 +4,10 @@ use axum::body::{Body, BodyDataStream, Bytes};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
-use crate::{
-    problem::{Kind, Problem},
-    request::BODY_BYTES_MAX,
-};
+use crate::problem::{Kind, Problem};
+
+/// Longest line: room for the largest message.
+const LINE_BYTES_MAX: usize = 20 << 20;
 
 /// How many bytes of lines are read together at most, but for a line that has more.
 const TOGETHER_BYTES: usize = 4 << 20;
@@ -17,6 +17,8 @@ pub(crate) struct Lines {
     body: BodyDataStream,
     /// What was read and not handed on: whole lines and the beginning of another.
     rest: Vec<u8>,
+    /// How much of it has no line break.
+    seen: usize,
     ended: bool,
     number: u64,
     together: usize,
@@ -25,7 +27,7 @@ pub(crate) struct Lines {
 impl Lines {
     /// Those of this body, at most so many at a time.
     pub fn of(body: Body, together: usize) -> Lines {
-        Lines { body: body.into_data_stream(), rest: Vec::new(), ended: false, number: 0, together }
+        Lines { body: body.into_data_stream(), rest: Vec::new(), seen: 0, ended: false, number: 0, together }
     }
 
     /// The next lines: at least one, and as many more as are there without waiting. None at the end.
@@ -49,8 +51,8 @@ impl Lines {
 
     fn add(&mut self, bytes: &Bytes) -> Result<(), Problem> {
         self.rest.extend_from_slice(bytes);
-        if self.rest.len() > BODY_BYTES_MAX + TOGETHER_BYTES {
-            let detail = format!("line {} has more than {BODY_BYTES_MAX} bytes", self.number + 1);
+        if self.rest.len() > LINE_BYTES_MAX + TOGETHER_BYTES {
+            let detail = format!("line {} has more than {LINE_BYTES_MAX} bytes", self.number + 1);
             return Err(Problem::new(Kind::TooLarge, detail));
         }
         Ok(())
@@ -61,7 +63,13 @@ impl Lines {
         let mut taken = 0;
         let mut bad = None;
         while items.len() < self.together && taken < TOGETHER_BYTES {
-            let Some(length) = self.rest[taken..].iter().position(|byte| *byte == b'\n') else { break };
+            let from = taken.max(self.seen);
+            let Some(length) =
+                self.rest[from..].iter().position(|byte| *byte == b'\n').map(|at| from + at - taken)
+            else {
+                self.seen = self.rest.len();
+                break;
+            };
             let line = self.rest[taken..taken + length].trim_ascii();
             if !line.is_empty() {
                 match serde_json::from_slice(line) {
@@ -77,6 +85,7 @@ impl Lines {
             self.number += 1;
         }
         self.rest.drain(..taken);
+        self.seen = self.seen.saturating_sub(taken);
         bad.map_or(Ok(()), Err)
     }
 }

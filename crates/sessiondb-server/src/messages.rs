@@ -124,6 +124,7 @@ fn cursor(text: &str) -> Result<(Time, u64), Problem> {
     params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann"), Which),
     responses((status = 200, content((MessagePage = "application/json"), (String = "application/x-ndjson")))))]
 pub(crate) async fn list(
+    State(app): State<App>,
     access: Access,
     headers: HeaderMap,
     uri: Uri,
@@ -133,7 +134,7 @@ pub(crate) async fn list(
     let (key, window) = (key(&text)?, which.window()?);
     let page = access.store.message_window(&key, window).await?;
     if wants_lines(&headers) {
-        return Ok(stream_lines(access.store, key, window, page));
+        return Ok(stream_lines(app, access, key, window, page));
     }
     let json = [(header::CONTENT_TYPE, "application/json")];
     let mut response = (json, page::to_json(&page)).into_response();
@@ -161,7 +162,13 @@ fn wants_lines(headers: &HeaderMap) -> bool {
 
 /// The page as lines and, where the window goes forward, all that follows it. It ends early, without a last line break, if the
 /// store cannot be read on.
-fn stream_lines(store: Store, key: SessionKey, window: Window, page: MessagePage) -> Response {
+fn stream_lines(
+    app: App,
+    Access { store, caller }: Access,
+    key: SessionKey,
+    window: Window,
+    page: MessagePage,
+) -> Response {
     let next = move |page: &MessagePage| {
         let last = page.messages.last().map(|message| message.seq).filter(|_| page.has_later)?;
         match window {
@@ -171,8 +178,11 @@ fn stream_lines(store: Store, key: SessionKey, window: Window, page: MessagePage
         }
     };
     let rest = stream::unfold(next(&page), move |window| {
-        let (store, key) = (store.clone(), key.clone());
+        let (app, store, key, caller) = (app.clone(), store.clone(), key.clone(), caller.clone());
         async move {
+            if !app.accepts_still(&caller).await {
+                return Some((Err(Error::Closed), None));
+            }
             let page = store.message_window(&key, window?).await;
             let after = page.as_ref().ok().and_then(next);
             Some((page.map(|page| page::to_lines(&page)), after))
@@ -228,7 +238,7 @@ pub(crate) async fn append(
                 Problem::invalid(detail).hint("give each message a message_id; then all can be sent again")
             );
         }
-        return Ok(append_lines(app, access.store, key, request.into_body()));
+        return Ok(append_lines(app, access, key, request.into_body()));
     }
     request::require_json(headers)?;
     let (_bytes, bytes) = request::whole(&app, request).await?;
@@ -247,13 +257,15 @@ pub(crate) async fn append(
 }
 
 /// Appends what comes, as it comes, and answers each message when it is durable.
-fn append_lines(app: App, store: Store, key: SessionKey, body: HttpBody) -> Response {
+fn append_lines(app: App, Access { store, caller }: Access, key: SessionKey, body: HttpBody) -> Response {
     let lines = Lines::of(body, TOGETHER);
     let answers = stream::unfold(Some(lines), move |lines| {
-        let (app, store, key) = (app.clone(), store.clone(), key.clone());
+        let (app, store, key, caller) = (app.clone(), store.clone(), key.clone(), caller.clone());
         async move {
             let mut lines = lines?;
-            let answer = match lines.next::<Object<NewMessage>>().await {
+            let read = lines.next::<Object<NewMessage>>().await;
+            let answer = match read {
+                _ if !app.accepts_still(&caller).await => Err((Vec::new(), ended())),
                 Ok(messages) if messages.is_empty() => return None,
                 Ok(messages) => {
                     let messages = messages.into_iter().map(|Object(message)| message).collect();
@@ -299,6 +311,11 @@ async fn append_some(
         }
         (answer, _) => answer.map_err(|problem| (Vec::new(), problem)),
     }
+}
+
+/// Why a stream does not go on.
+fn ended() -> Problem {
+    Problem::new(Kind::Unauthenticated, "the token has expired or was revoked while this went on")
 }
 
 fn answer_line(seq: u64, message_id: Option<&str>) -> Vec<u8> {

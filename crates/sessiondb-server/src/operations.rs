@@ -59,6 +59,16 @@ fn recorder() -> Option<&'static PrometheusHandle> {
         .as_ref()
 }
 
+/// Sums up what was measured, which would otherwise be kept one by one until somebody asks.
+pub(crate) async fn keep_up() {
+    loop {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        if let Some(recorder) = recorder() {
+            recorder.run_upkeep();
+        }
+    }
+}
+
 /// The histogram of each route, method and status.
 type Known = HashMap<(String, Method, StatusCode), Histogram>;
 
@@ -67,6 +77,18 @@ pub(crate) fn measure(route: &str, method: &Method, status: StatusCode, took: Du
     /// Of each route, method and status, where its times go.
     static KNOWN: LazyLock<RwLock<Known>> = LazyLock::new(RwLock::default);
     recorder();
+    // Anybody can make up methods, and each would be kept for ever.
+    let usual = [
+        Method::GET,
+        Method::HEAD,
+        Method::OPTIONS,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+    ];
+    let other = || Method::from_bytes(b"OTHER").unwrap_or_default();
+    let method = if usual.contains(method) { method.clone() } else { other() };
     let key = (route.to_owned(), method.clone(), status);
     if let Some(histogram) = KNOWN.read().get(&key) {
         return histogram.record(took);

@@ -1,6 +1,6 @@
 //! What is read from a request: the session of the path, the query, the body, and the conditions in its headers.
 
-use std::{fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, time::Duration};
 
 use axum::{
     body::{Bytes, HttpBody},
@@ -23,6 +23,9 @@ use crate::{
 /// Largest body of a request that is read as a whole, in bytes: room for the largest call of `commit`, with the bytes of its
 /// documents in base64. A body of lines may be longer; each line has at most this.
 pub const BODY_BYTES_MAX: usize = 96 << 20;
+
+/// How long a body may take that is read as a whole.
+const BODY_TIME: Duration = Duration::from_secs(60);
 
 /// What the path names, as the parts of it that stand in braces.
 pub(crate) struct Named<T>(pub T);
@@ -141,7 +144,8 @@ pub(crate) async fn whole(app: &App, request: Request) -> Result<(OwnedSemaphore
         return Err(too_large());
     }
     let room = app.limits.body(said)?;
-    match Limited::new(body, BODY_BYTES_MAX).collect().await {
+    let read = tokio::time::timeout(BODY_TIME, Limited::new(body, BODY_BYTES_MAX).collect()).await;
+    match read.map_err(|_| Problem::invalid("the body did not come to its end in time"))? {
         Ok(body) => Ok((room, body.to_bytes())),
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large()),
         Err(error) => Err(Problem::invalid(format!("the body broke off: {error}"))),

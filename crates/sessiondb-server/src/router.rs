@@ -169,7 +169,10 @@ pub fn routes(
     options: &Options,
 ) -> Result<(Router, impl Future<Output = ()> + Send + 'static)> {
     let app = App::new(store, options)?;
-    let feed = app.feed.clone().run();
+    let run = app.feed.clone().run();
+    let feed = async move {
+        tokio::join!(run, operations::keep_up());
+    };
     let (guarded, _) = api().split_for_parts();
     let (open, _) = open_api().split_for_parts();
     let described = Router::new()

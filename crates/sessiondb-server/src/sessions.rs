@@ -19,6 +19,7 @@ use crate::{
     audit,
     problem::{Details, Problem},
     request::{Body, Condition, Named, Object, Query, idempotency_key, key},
+    right::Right,
 };
 
 /// How often a merge is tried again while others change the session.
@@ -109,6 +110,7 @@ pub(crate) async fn open(
     access: Access,
     Body(Object(new)): Body<Object<NewSession>>,
 ) -> Result<Response, Problem> {
+    access.must(Right::Read)?;
     let opening = Opening { family: new.family, status: new.status, metadata: new.metadata };
     let commit = Commit::new(new.key.clone()).write(Write::Open(opening));
     let receipt = access.store.commit_one(commit).await?;
@@ -160,6 +162,7 @@ pub(crate) async fn patch(
     Named(text): Named<String>,
     Body(Object(patch)): Body<Object<SessionPatch>>,
 ) -> Result<Response, Problem> {
+    access.must(Right::Read)?;
     let key = key(&text)?;
     let expected = expected_state(&headers)?;
     let id = idempotency_key(&headers)?;
@@ -223,9 +226,9 @@ fn answer(session: Session) -> Response {
     ([(header::ETAG, tag)], Json(SessionJson::from(session))).into_response()
 }
 
-/// The revision, and what else may change.
+/// The revision, and what else may change; and which session it is, if another had the key before.
 fn tag(session: &Session) -> String {
-    format!("{}.{}.{}", session.revision, session.head, session.token_usage)
+    format!("{}.{}.{}.{}", session.revision, session.head, session.token_usage, session.log.0)
 }
 
 pub(crate) fn quoted(tag: &str) -> String {

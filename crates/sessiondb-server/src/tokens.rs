@@ -207,6 +207,13 @@ impl Tokens {
         })
     }
 
+    /// Whether what a caller showed is accepted still: for streams, which go on for longer than a request.
+    pub(crate) async fn accepts_still(&self, caller: &Caller) -> bool {
+        let ended = |known: &Known| known.revoked || known.expires_at.is_some_and(|end| end <= time::now());
+        // What cannot be looked up is no reason to end a stream.
+        self.look_up(&caller.token).await.map_or(true, |known| known.is_some_and(|known| !ended(&known)))
+    }
+
     async fn look_up(&self, id: &str) -> Result<Option<Known>> {
         if let Some((at, known)) = self.known.lock().get(id)
             && at.elapsed() < BELIEVED

@@ -48,6 +48,10 @@ pub(crate) async fn compact(
     let key = key(&text)?;
     let through = match (new.through, new.keep) {
         (Some(through), None) => through,
+        (None, Some(_)) if idempotency_key(&headers)?.is_some() => {
+            let detail = "what 'keep' hides is another thing when it is sent again: with an Idempotency-Key name 'through'";
+            return Err(Problem::invalid(detail));
+        }
         (None, Some(keep)) => match hidden_by_keeping(&access, &key, keep).await? {
             Some(through) => through,
             None => return nothing(&access, key).await,

@@ -21,6 +21,7 @@ use crate::{
     audit,
     problem::{Kind, Problem},
     request::{Body, Named, Object, Query},
+    right::Right,
 };
 
 fn sessions(access: &Access) -> SqliteSessionRepository {
@@ -136,6 +137,7 @@ pub(crate) async fn update(
     Named((workspace, id)): Named<(String, String)>,
     Body(Object(session)): Body<Object<WorktreeSession>>,
 ) -> Result<Response, Problem> {
+    access.must(Right::Read)?;
     if session.id != id {
         return Err(Problem::invalid("the body names another session than the path"));
     }
@@ -172,6 +174,7 @@ pub(crate) async fn say(
     Named((workspace, id)): Named<(String, String)>,
     Body(Object(message)): Body<Object<ChatMessage>>,
 ) -> Result<Response, Problem> {
+    access.must(Right::Read)?;
     if !message.session_id.is_empty() && message.session_id != id {
         return Err(Problem::invalid("the body names another session than the path"));
     }
@@ -202,6 +205,7 @@ pub(crate) async fn set_status(
     Named((workspace, id, instance)): Named<(String, String, i64)>,
     Body(Object(new)): Body<Object<Status>>,
 ) -> Result<Response, Problem> {
+    access.must(Right::Read)?;
     let repository = sessions(&access);
     let session = repository.update_instance_status_in(&workspace, &id, instance, &new.status).await;
     let session = session.map_err(failed(&id))?;
@@ -231,6 +235,7 @@ pub(crate) async fn select_winner(
     Named((workspace, id)): Named<(String, String)>,
     Body(Object(winner)): Body<Object<Winner>>,
 ) -> Result<Response, Problem> {
+    access.must(Right::Read)?;
     let repository = sessions(&access);
     let session = repository.select_winner(&workspace, &id, winner.instance_id, winner.evaluation).await;
     let session = session.map_err(failed(&id))?;

@@ -20,8 +20,8 @@ use parking_lot::Mutex;
 use crate::{
     Ancestor, Backend, Change, ChangePage, CheckReport, Commit, Cursor, Document, DocumentFilter,
     DocumentPage, Error, ForkedFrom, Inherited, Lineage, LogId, Message, MessagePage, Parts, PartsPage,
-    Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, SessionParts, View, ViewChange, Window,
-    limits, parts, time,
+    Receipt, Result, SYSTEM, Session, SessionFilter, SessionKey, SessionPage, SessionParts, View, ViewChange,
+    Window, limits, parts, time,
 };
 
 /// A store in memory: nothing survives the process. For tests, for trying things out, and as the specification that
@@ -208,7 +208,9 @@ impl Backend for MemoryBackend {
             for (key, entry) in &state.sessions {
                 let session = &entry.session;
                 report.sessions += u64::from(!session.key.is_reserved());
-                report.documents += entry.documents.len() as u64;
+                if session.key.agent_id != SYSTEM {
+                    report.documents += entry.documents.len() as u64;
+                }
                 let shown = state.visible(&session.view).len() as u64;
                 if shown != session.message_count {
                     report.found(
@@ -234,7 +236,11 @@ impl Backend for MemoryBackend {
                     report.found(key, "its messages are not numbered in order");
                 }
             }
-            report.messages = state.logs.values().map(|log| log.len() as u64).sum();
+            let own = |entry: &&Entry| entry.session.key.agent_id == SYSTEM;
+            let own: Vec<LogId> =
+                state.sessions.values().filter(own).map(|entry| entry.session.log).collect();
+            let counted = state.logs.iter().filter(|(log, _)| !own.contains(log));
+            report.messages = counted.map(|(_, log)| log.len() as u64).sum();
             Ok(report)
         })
     }
