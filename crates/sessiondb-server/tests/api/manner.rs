@@ -407,3 +407,38 @@ async fn what_was_deleted_is_noted() {
     );
     assert_eq!(desk.ask(Method::DELETE, "/v1/sessions/~system:audit:::", None).await.problem(), "invalid");
 }
+
+/// A conflict told what is stored to a token that may not read it, and an empty commit needed no right at all.
+#[tokio::test]
+async fn what_is_expected_is_told_only_to_who_may_read() {
+    let desk = Desk::furnished().await;
+    let (_, writer) = desk
+        .token([sessiondb_server::Right::Append].into_iter().collect(), sessiondb::Scope::all(), None)
+        .await;
+    for commit in [
+        json!({ "key": KEY, "expect": [{ "tail": [1] }], "writes": [] }),
+        json!({ "key": KEY, "writes": [] }),
+        json!({ "key": KEY, "expect": [{ "state": 99 }], "writes": [{ "append": [said("a")] }] }),
+    ] {
+        let request =
+            crate::desk::request(Method::POST, "/v1/commits", Some(&writer), Some(&json!([commit])));
+        assert_eq!(desk.call(request).await.problem(), "forbidden", "{commit}");
+    }
+    let commit = json!([{ "key": KEY, "writes": [{ "append": [said("a")] }] }]);
+    let request = crate::desk::request(Method::POST, "/v1/commits", Some(&writer), Some(&commit));
+    assert_eq!(desk.call(request).await.status, StatusCode::OK);
+}
+
+/// What is kept by number hides another thing when it is sent again.
+#[tokio::test]
+async fn a_compaction_that_is_repeatable_names_its_last_message() {
+    let desk = Desk::furnished().await;
+    let path = format!("{}/compact", session());
+    let header = [("idempotency-key", "c1")];
+    let refused = desk.ask_with(Method::POST, &path, &header, Some(json!({ "keep": 1 }))).await;
+    assert_eq!(refused.problem(), "invalid");
+    for replayed in [false, true] {
+        let done = desk.ask_with(Method::POST, &path, &header, Some(json!({ "through": 1 }))).await.json();
+        assert_eq!((&done["changed"], &done["replayed"]), (&json!(true), &json!(replayed)));
+    }
+}

@@ -202,3 +202,33 @@ async fn a_place_that_is_none_is_refused() {
         assert_eq!(answer.problem(), "invalid", "{last}");
     }
 }
+
+/// A stream went on for as long as its client liked, whatever became of the token.
+#[tokio::test]
+async fn streams_end_with_their_token() {
+    let desk = Desk::new().await;
+    let (id, token) = desk.token(sessiondb_server::Rights::all(), sessiondb::Scope::all(), None).await;
+    let mut feed = follow(&desk, "/v1/changes", &token, None).await;
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(1);
+    let stream = futures_util::stream::unfold(receiver, |mut receiver| async move {
+        Some((receiver.recv().await?, receiver))
+    });
+    let mut request = post(&desk, Body::from_stream(stream));
+    request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    let mut appended = desk.router.clone().oneshot(request).await.unwrap().into_body();
+    let line = || Ok(Bytes::from_static(b"{\"role\":\"user\",\"content\":1}\n"));
+    sender.send(line()).await.unwrap();
+    assert_eq!(lines(&appended.frame().await.unwrap().unwrap().into_data().unwrap()), [json!({ "seq": 1 })]);
+    events(&mut feed, 1).await;
+
+    desk.tokens.revoke(&id).await.unwrap();
+    // The server has looked it up just now, and believes that for a while: the feed ends when it looks again.
+    while let Some(frame) = feed.frame().await {
+        frame.unwrap();
+    }
+    sender.send(line()).await.unwrap();
+    let answer = lines(&appended.frame().await.unwrap().unwrap().into_data().unwrap());
+    assert_eq!(answer[0]["problem"]["type"], "urn:sessiondb:unauthenticated");
+    assert!(appended.frame().await.is_none());
+    assert_eq!(desk.store.session(&KEY.parse().unwrap()).await.unwrap().unwrap().head, 1);
+}
