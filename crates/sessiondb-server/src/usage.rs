@@ -53,6 +53,9 @@ pub(crate) async fn get(
     access: Access,
     Query(filter): Query<SessionFilter>,
 ) -> Result<Json<UsageReport>, Problem> {
+    if !(1..=PAGE_MAX).contains(&filter.limit) {
+        return Err(Problem::invalid(format!("limit is 1 to {PAGE_MAX}, though it means nothing here")));
+    }
     // What never changes in a session, so that none is met twice while others are changed.
     let order = sessiondb::SessionOrder::CreatedOldest;
     let mut filter = SessionFilter { limit: PAGE_MAX, after: None, order, ..filter };
