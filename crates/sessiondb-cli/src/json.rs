@@ -1,17 +1,13 @@
 //! The JSON forms in which the commands print sessions and messages. Times have one width, so that the order of texts
 //! is the order of times.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use sessiondb::{Json, Lineage, LogId, Message, Session, SessionKey, Span, Time, time};
 
 use crate::{
     hidden::{Hidden, Why},
     stretch::Stretch,
 };
-
-fn time_text<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&time::to_text(*time))
-}
 
 /// A session: every field it has, and `id`, the canonical text of its key.
 #[derive(Serialize)]
@@ -24,9 +20,9 @@ pub struct SessionJson<'a> {
     message_count: u64,
     log_count: u64,
     token_usage: u64,
-    #[serde(serialize_with = "time_text")]
+    #[serde(serialize_with = "time::text::serialize")]
     created_at: Time,
-    #[serde(serialize_with = "time_text")]
+    #[serde(serialize_with = "time::text::serialize")]
     updated_at: Time,
     revision: u64,
     head: u64,
@@ -64,7 +60,7 @@ pub struct MessageJson<'a> {
     content: &'a Json,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_calls: Option<&'a Json>,
-    #[serde(serialize_with = "time_text")]
+    #[serde(serialize_with = "time::text::serialize")]
     created_at: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
     message_id: Option<&'a str>,

@@ -23,17 +23,26 @@ impl Store {
     /// [`Error::NotFound`]; a [`Conflict::NotInView`] if somebody else compacted or rewound the session meanwhile;
     /// otherwise as [`commit`](Store::commit).
     pub async fn compact(&self, key: &SessionKey, keep: usize, summary: Option<NewMessage>) -> Result<bool> {
-        let page = self.message_window(key, Window::last(keep.max(1))).await?;
-        let through = match page.messages.first() {
-            None => return Ok(false),
-            Some(_) if keep == 0 => page.messages.last().map_or(0, |message| message.seq),
-            Some(first) => {
-                let before = self.message_window(key, Window::before(first.seq, 1)).await?;
-                before.messages.last().map_or(0, |message| message.seq)
-            }
-        };
+        let Some(through) = self.compact_through(key, keep).await? else { return Ok(false) };
         let write = Write::Compact { through, summary: summary.into_iter().collect() };
         Ok(self.commit_one(Commit::new(key.clone()).write(write)).await?.changed)
+    }
+
+    /// The last message that [`compact`](Store::compact) would hide now, if about the newest `keep` are to stay; `None` if
+    /// nothing would be hidden.
+    ///
+    /// # Errors
+    /// As [`message_window`](Store::message_window).
+    pub async fn compact_through(&self, key: &SessionKey, keep: usize) -> Result<Option<u64>> {
+        let page = self.message_window(key, Window::last(keep.max(1))).await?;
+        let last = match page.messages.first() {
+            Some(first) if keep > 0 => {
+                let before = self.message_window(key, Window::before(first.seq, 1)).await?;
+                before.messages.last().map(|message| message.seq)
+            }
+            _ => page.messages.last().map(|message| message.seq),
+        };
+        Ok(last)
     }
 
     /// Shows what the last compaction hid, in the place of its summary. Answers `false` if there is nothing to show:

@@ -23,7 +23,7 @@ use crate::{
     app::App,
     feed::{Event, Told},
     problem::Problem,
-    request::{Named, Query, key},
+    request::{KeyInPath, Named, Query, asks_for, key},
     sessions::limit_default,
 };
 
@@ -71,7 +71,7 @@ pub(crate) async fn all(
     headers: HeaderMap,
     Query(stretch): Query<Stretch>,
 ) -> Result<Response, Problem> {
-    if wants_events(&headers) {
+    if asks_for(&headers, "text/event-stream") {
         return follow(&app, access, &headers, None, stretch.after).await;
     }
     Ok(Json(access.store.changes(stretch.after, stretch.limit).await?).into_response())
@@ -87,7 +87,7 @@ pub(crate) struct From {
 }
 
 /// What happens to one session, as server-sent events. It need not exist yet.
-#[utoipa::path(get, path = "/v1/sessions/{key}/changes", tag = "changes", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann"), From),
+#[utoipa::path(get, path = "/v1/sessions/{key}/changes", tag = "changes", params(KeyInPath, From),
     responses((status = 200, body = FeedEvent, content_type = "text/event-stream")))]
 pub(crate) async fn of_session(
     State(app): State<App>,
@@ -101,13 +101,6 @@ pub(crate) async fn of_session(
         return Err(Problem::no_session(&key));
     }
     follow(&app, access, &headers, Some(key), from.after).await
-}
-
-fn wants_events(headers: &HeaderMap) -> bool {
-    let accept = headers.get("accept").and_then(|accept| accept.to_str().ok()).unwrap_or("");
-    accept
-        .split(',')
-        .any(|media| media.split(';').next().is_some_and(|media| media.trim() == "text/event-stream"))
 }
 
 async fn follow(
@@ -165,6 +158,9 @@ impl Follower {
     async fn next(&mut self) -> Option<String> {
         let mut text = String::new();
         loop {
+            if !self.app.accepts_still(&self.access.caller).await {
+                return None;
+            }
             if self.behind {
                 let page = self.access.store.changes(Some(self.place), PAGE_MAX).await.ok()?;
                 (self.place, self.behind) = (page.last, page.more);
@@ -193,9 +189,6 @@ impl Follower {
                 Ok(Err(RecvError::Lagged(_))) => self.behind = true,
                 Ok(Err(RecvError::Closed)) => return None,
                 Err(_) => self.quiet += LOOK,
-            }
-            if !self.app.accepts_still(&self.access.caller).await {
-                return None;
             }
             if self.quiet >= ALIVE {
                 self.quiet = Duration::ZERO;

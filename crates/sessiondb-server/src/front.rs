@@ -33,7 +33,7 @@ pub(crate) async fn front(State(app): State<App>, request: Request, next: Next) 
         Err(problem) => return problem.into_response(),
     };
     let id = name(&request);
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let begun = Instant::now();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let mut response = match access::allowed_from(&app, &request) {
@@ -44,7 +44,7 @@ pub(crate) async fn front(State(app): State<App>, request: Request, next: Next) 
     let (status, took) = (response.status(), begun.elapsed());
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     operations::measure(route, &method, status, took);
-    tracing::debug!(request_id = id.to_str().unwrap_or(""), %method, path, status = status.as_u16(), micros = took.as_micros() as u64, "answered");
+    tracing::debug!(request_id = id.to_str().unwrap_or(""), %method, path = uri.path(), status = status.as_u16(), micros = took.as_micros() as u64, "answered");
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

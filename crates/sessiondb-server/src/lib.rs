@@ -22,6 +22,7 @@ mod listen;
 mod messages;
 mod operations;
 mod page;
+mod parts;
 mod problem;
 mod reference;
 mod request;

@@ -21,8 +21,8 @@ use crate::{
     lines::Lines,
     page,
     problem::{Kind, Problem},
-    request::{self, Named, Object, Query, idempotency_key, key},
-    sessions::{expected_state, link},
+    request::{self, KeyInPath, Named, Object, Query, expected_state, idempotency_key, key},
+    sessions::link,
 };
 
 /// How many messages of a body of lines are stored together.
@@ -121,7 +121,7 @@ fn cursor(text: &str) -> Result<(Time, u64), Problem> {
 /// With `Accept: application/x-ndjson` and `after` or `log` it is all that follows, a message a line, as a stream; then `limit`
 /// says how many are read at a time.
 #[utoipa::path(get, path = "/v1/sessions/{key}/messages", tag = "messages",
-    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann"), Which),
+    params(KeyInPath, Which),
     responses((status = 200, content((MessagePage = "application/json"), (String = "application/x-ndjson")))))]
 pub(crate) async fn list(
     State(app): State<App>,
@@ -133,7 +133,7 @@ pub(crate) async fn list(
 ) -> Result<Response, Problem> {
     let (key, window) = (key(&text)?, which.window()?);
     let page = access.store.message_window(&key, window).await?;
-    if wants_lines(&headers) {
+    if request::asks_for(&headers, NDJSON) {
         return Ok(stream_lines(app, access, key, window, page));
     }
     let json = [(header::CONTENT_TYPE, "application/json")];
@@ -153,11 +153,6 @@ pub(crate) async fn list(
         }
     }
     Ok(response)
-}
-
-fn wants_lines(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
-    accept.split(',').any(|media| media.split(';').next().is_some_and(|media| media.trim() == NDJSON))
 }
 
 /// The page as lines and, where the window goes forward, all that follows it. It ends early, without a last line break, if the
@@ -180,10 +175,11 @@ fn stream_lines(
     let rest = stream::unfold(next(&page), move |window| {
         let (app, store, key, caller) = (app.clone(), store.clone(), key.clone(), caller.clone());
         async move {
+            let window = window?;
             if !app.accepts_still(&caller).await {
                 return Some((Err(Error::Closed), None));
             }
-            let page = store.message_window(&key, window?).await;
+            let page = store.message_window(&key, window).await;
             let after = page.as_ref().ok().and_then(next);
             Some((page.map(|page| page::to_lines(&page)), after))
         }
@@ -194,7 +190,7 @@ fn stream_lines(
 
 /// One message of a session, whether the session shows it or not.
 #[utoipa::path(get, path = "/v1/sessions/{key}/messages/{seq}", tag = "messages",
-    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann"), ("seq" = u64, Path, example = 1, minimum = 1)),
+    params(KeyInPath, ("seq" = u64, Path, example = 1, minimum = 1)),
     responses((status = 200, body = Message)))]
 pub(crate) async fn get(
     access: Access,
@@ -218,7 +214,7 @@ pub(crate) async fn get(
 /// session once. With `Content-Type: application/x-ndjson` the body is a message a line, of any number: the answer is a line
 /// for each, `{"seq": 1}`, as soon as it is durable; at the first line that cannot be accepted it ends with `{"problem": …}`.
 #[utoipa::path(post, path = "/v1/sessions/{key}/messages", tag = "messages",
-    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann"), ("Idempotency-Key" = Option<String>, Header, max_length = 512)),
+    params(KeyInPath, ("Idempotency-Key" = Option<String>, Header, max_length = 512)),
     request_body(content((NewMessage = "application/json", example = json!({"role": "user", "content": "What is the weather in Rome?"})))),
     responses((status = 200, body = Receipt), (status = 201, body = Receipt)))]
 pub(crate) async fn append(
@@ -263,10 +259,9 @@ fn append_lines(app: App, Access { store, caller }: Access, key: SessionKey, bod
         let (app, store, key, caller) = (app.clone(), store.clone(), key.clone(), caller.clone());
         async move {
             let mut lines = lines?;
-            let read = lines.next::<Object<NewMessage>>().await;
-            let answer = match read {
-                _ if !app.accepts_still(&caller).await => Err((Vec::new(), ended())),
+            let answer = match lines.next::<Object<NewMessage>>().await {
                 Ok(messages) if messages.is_empty() => return None,
+                _ if !app.accepts_still(&caller).await => Err((Vec::new(), ended())),
                 Ok(messages) => {
                     let messages = messages.into_iter().map(|Object(message)| message).collect();
                     append_some(&app, &store, &key, messages).await

@@ -12,8 +12,9 @@ use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
 };
-use sessiondb::{CommitId, SessionKey};
+use sessiondb::{CommitId, Expect, SessionKey};
 use tokio::sync::OwnedSemaphorePermit;
+use utoipa::IntoParams;
 
 use crate::{
     app::App,
@@ -38,6 +39,20 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T
         path.map(|Path(named)| Named(named))
             .map_err(|error: PathRejection| Problem::invalid(error.body_text()))
     }
+}
+
+/// A session's key in a path, as it is described.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it is read by `key`; here it is described")]
+pub(crate) struct KeyInPath {
+    /// The session's key as text.
+    #[param(
+        pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$",
+        max_length = 3076,
+        example = "main:cli::dm:ann"
+    )]
+    key: String,
 }
 
 /// Reads a session's key out of the path.
@@ -171,6 +186,12 @@ pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
+/// Whether the caller asks for this media type by name.
+pub(crate) fn asks_for(headers: &HeaderMap, wanted: &str) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
+    accept.split(',').any(|media| media.split(';').next().is_some_and(|media| media.trim() == wanted))
+}
+
 /// The media type of the body, in lower case and without parameters.
 pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
@@ -216,6 +237,26 @@ impl Condition {
             Condition::Any => true,
             Condition::Tags(tags) => tags.iter().any(|one| one == tag),
         }
+    }
+}
+
+/// What `If-Match` expects of a session: the revision in its tag, whatever was appended since.
+pub(crate) fn expected_state(headers: &HeaderMap) -> Result<Option<Expect>, Problem> {
+    match Condition::read(headers, &header::IF_MATCH)? {
+        None | Some(Condition::Any) => Ok(None),
+        Some(Condition::Tags(tags)) => match tags.as_slice() {
+            [tag] => {
+                let revision = tag.split('.').next().and_then(|revision| revision.parse().ok());
+                let revision = revision.ok_or_else(|| {
+                    Problem::invalid(format!(
+                        "If-Match has \"{}\", which is no ETag of a session",
+                        tag.escape_debug()
+                    ))
+                })?;
+                Ok(Some(Expect::State(revision)))
+            }
+            _ => Err(Problem::invalid("If-Match names several tags; a write is about one state")),
+        },
     }
 }
 

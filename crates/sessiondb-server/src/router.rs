@@ -31,7 +31,7 @@ use utoipa_axum::{
 use crate::{
     access, admin,
     app::{App, Options},
-    audit, changes, commits, documents, front, interview, messages, operations,
+    audit, changes, commits, documents, front, interview, messages, operations, parts,
     problem::{Details, Kind, Problem},
     reference,
     right::Right,
@@ -99,8 +99,8 @@ fn api() -> OpenApiRouter<App> {
         .add(Read, routes!(sessions::get))
         .add(State, routes!(sessions::patch))
         .add(Delete, routes!(sessions::delete))
-        .add(Read, routes!(commits::read))
-        .add(Read, routes!(commits::find))
+        .add(Read, routes!(parts::read))
+        .add(Read, routes!(parts::find))
         .add(Read, routes!(messages::list))
         .add(Append, routes!(messages::append))
         .add(Read, routes!(messages::get))

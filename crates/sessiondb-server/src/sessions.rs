@@ -18,7 +18,7 @@ use crate::{
     app::App,
     audit,
     problem::{Details, Problem},
-    request::{Body, Condition, Named, Object, Query, idempotency_key, key},
+    request::{Body, Condition, KeyInPath, Named, Object, Query, expected_state, idempotency_key, key},
     right::Right,
 };
 
@@ -122,7 +122,7 @@ pub(crate) async fn open(
 }
 
 /// A session. `ETag` says in which state: it changes with every change, also with appended messages.
-#[utoipa::path(get, path = "/v1/sessions/{key}", tag = "sessions", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
+#[utoipa::path(get, path = "/v1/sessions/{key}", tag = "sessions", params(KeyInPath),
     responses((status = 200, body = SessionJson), (status = 304, description = "as in If-None-Match")))]
 pub(crate) async fn get(
     access: Access,
@@ -153,7 +153,7 @@ pub(crate) struct SessionPatch {
 
 /// Changes a session's status, metadata or tokens, together or not at all. With `If-Match`, only if nobody changed its state
 /// since; what was appended meanwhile does not count.
-#[utoipa::path(patch, path = "/v1/sessions/{key}", tag = "sessions", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
+#[utoipa::path(patch, path = "/v1/sessions/{key}", tag = "sessions", params(KeyInPath),
     request_body(content = SessionPatch, example = json!({"status": "idle", "metadata": {"title": "The weather in Rome"}})), responses((status = 200, body = SessionJson), (status = 412, body = Details)))]
 pub(crate) async fn patch(
     State(app): State<App>,
@@ -194,7 +194,7 @@ pub(crate) async fn patch(
 }
 
 /// Deletes a session with all that is in it. What forks show of it stays readable through them.
-#[utoipa::path(delete, path = "/v1/sessions/{key}", tag = "sessions", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
+#[utoipa::path(delete, path = "/v1/sessions/{key}", tag = "sessions", params(KeyInPath),
     responses((status = 204, description = "it is deleted")))]
 pub(crate) async fn delete(
     State(app): State<App>,
@@ -233,24 +233,4 @@ fn tag(session: &Session) -> String {
 
 pub(crate) fn quoted(tag: &str) -> String {
     format!("\"{tag}\"")
-}
-
-/// What `If-Match` expects of a session: the revision in its tag, whatever was appended since.
-pub(crate) fn expected_state(headers: &HeaderMap) -> Result<Option<Expect>, Problem> {
-    match Condition::read(headers, &header::IF_MATCH)? {
-        None | Some(Condition::Any) => Ok(None),
-        Some(Condition::Tags(tags)) => match tags.as_slice() {
-            [tag] => {
-                let revision = tag.split('.').next().and_then(|revision| revision.parse().ok());
-                let revision = revision.ok_or_else(|| {
-                    Problem::invalid(format!(
-                        "If-Match has \"{}\", which is no ETag of a session",
-                        tag.escape_debug()
-                    ))
-                })?;
-                Ok(Some(Expect::State(revision)))
-            }
-            _ => Err(Problem::invalid("If-Match names several tags; a write is about one state")),
-        },
-    }
 }

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use sessiondb::{
-    Commit, Error, Expect, Fork, Json as Text, Lineage, Message, NewMessage, Receipt, SessionKey, ViewChange,
+    Commit, Expect, Fork, Json as Text, Lineage, Message, NewMessage, Receipt, SessionKey, ViewChange,
     Window, Write, limits,
 };
 use utoipa::{IntoParams, ToSchema};
@@ -17,8 +17,9 @@ use crate::{
     access::Access,
     app::App,
     problem::Problem,
-    request::{Body, BodyOr, Named, Object, Query, idempotency_key, key},
-    sessions::{SessionJson, expected_state, found},
+    request::{Body, BodyOr, KeyInPath, Named, Object, Query, expected_state, idempotency_key, key},
+    right::Right,
+    sessions::{SessionJson, found},
 };
 
 /// What to hide, and what to show in its place.
@@ -35,7 +36,7 @@ pub(crate) struct Compaction {
 }
 
 /// Hides the older messages behind a summary. Less is hidden where a tool call would be cut from its result.
-#[utoipa::path(post, path = "/v1/sessions/{key}/compact", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
+#[utoipa::path(post, path = "/v1/sessions/{key}/compact", tag = "views", params(KeyInPath),
     request_body(content = Compaction, example = json!({"keep": 20, "summary": {"role": "system", "content": "They spoke of the weather."}})),
     responses((status = 200, body = Receipt)))]
 pub(crate) async fn compact(
@@ -44,7 +45,7 @@ pub(crate) async fn compact(
     headers: HeaderMap,
     Named(text): Named<String>,
     Body(Object(new)): Body<Object<Compaction>>,
-) -> Result<Response, Problem> {
+) -> Result<Json<Receipt>, Problem> {
     let key = key(&text)?;
     let through = match (new.through, new.keep) {
         (Some(through), None) => through,
@@ -52,72 +53,59 @@ pub(crate) async fn compact(
             let detail = "what 'keep' hides is another thing when it is sent again: with an Idempotency-Key name 'through'";
             return Err(Problem::invalid(detail));
         }
-        (None, Some(keep)) => match hidden_by_keeping(&access, &key, keep).await? {
+        (None, Some(keep)) => match access.store.compact_through(&key, keep).await? {
             Some(through) => through,
-            None => return nothing(&access, key).await,
+            None => {
+                let revision = found(&access, &key).await?.revision;
+                return Ok(Json(Receipt {
+                    key,
+                    revision,
+                    seqs: Vec::new(),
+                    changed: false,
+                    replayed: false,
+                }));
+            }
         },
         _ => return Err(Problem::invalid("a compaction names either 'keep' or 'through'")),
     };
-    commit(
-        &app,
-        &access,
-        &headers,
-        key,
-        vec![Write::Compact { through, summary: new.summary.into_iter().collect() }],
-    )
-    .await
-}
-
-/// The last message that is hidden when about so many are kept.
-async fn hidden_by_keeping(access: &Access, key: &SessionKey, keep: usize) -> Result<Option<u64>, Problem> {
-    let page = access.store.message_window(key, Window::last(keep.max(1))).await?;
-    if keep == 0 {
-        return Ok(page.messages.last().map(|message| message.seq));
-    }
-    let Some(first) = page.messages.first() else { return Ok(None) };
-    let before = access.store.message_window(key, Window::before(first.seq, 1)).await?;
-    Ok(before.messages.last().map(|message| message.seq))
-}
-
-async fn nothing(access: &Access, key: SessionKey) -> Result<Response, Problem> {
-    let revision = found(access, &key).await?.revision;
-    Ok(Json(Receipt { key, revision, seqs: Vec::new(), changed: false, replayed: false }).into_response())
+    let write = Write::Compact { through, summary: new.summary.into_iter().collect() };
+    commit(&app, &access, &headers, Commit::new(key).write(write)).await
 }
 
 /// Shows again what the last compaction hid.
-#[utoipa::path(post, path = "/v1/sessions/{key}/uncompact", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
+#[utoipa::path(post, path = "/v1/sessions/{key}/uncompact", tag = "views", params(KeyInPath),
     responses((status = 200, body = Receipt)))]
 pub(crate) async fn uncompact(
     State(app): State<App>,
     access: Access,
     headers: HeaderMap,
     Named(text): Named<String>,
-) -> Result<Response, Problem> {
-    commit(&app, &access, &headers, key(&text)?, vec![Write::Uncompact]).await
+) -> Result<Json<Receipt>, Problem> {
+    commit(&app, &access, &headers, Commit::new(key(&text)?).write(Write::Uncompact)).await
 }
 
 /// Hides all messages: the session begins anew, and its numbers go on.
-#[utoipa::path(post, path = "/v1/sessions/{key}/reset", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
+#[utoipa::path(post, path = "/v1/sessions/{key}/reset", tag = "views", params(KeyInPath),
     responses((status = 200, body = Receipt)))]
 pub(crate) async fn reset(
     State(app): State<App>,
     access: Access,
     headers: HeaderMap,
     Named(text): Named<String>,
-) -> Result<Response, Problem> {
-    commit(&app, &access, &headers, key(&text)?, vec![Write::Rewind { seq: 0 }]).await
+) -> Result<Json<Receipt>, Problem> {
+    commit(&app, &access, &headers, Commit::new(key(&text)?).write(Write::Rewind { seq: 0 })).await
 }
 
 /// Takes back the last change of what the session shows. Once more takes back the one before.
-#[utoipa::path(post, path = "/v1/sessions/{key}/undo", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
+#[utoipa::path(post, path = "/v1/sessions/{key}/undo", tag = "views", params(KeyInPath),
     responses((status = 200, body = Receipt)))]
 pub(crate) async fn undo(
     State(app): State<App>,
     access: Access,
     headers: HeaderMap,
     Named(text): Named<String>,
-) -> Result<Response, Problem> {
-    commit(&app, &access, &headers, key(&text)?, vec![Write::Undo]).await
+) -> Result<Json<Receipt>, Problem> {
+    commit(&app, &access, &headers, Commit::new(key(&text)?).write(Write::Undo)).await
 }
 
 /// Where to go back to.
@@ -130,7 +118,7 @@ pub(crate) struct Rewinding {
 }
 
 /// Hides the messages after one.
-#[utoipa::path(post, path = "/v1/sessions/{key}/rewind", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
+#[utoipa::path(post, path = "/v1/sessions/{key}/rewind", tag = "views", params(KeyInPath),
     request_body = Rewinding, responses((status = 200, body = Receipt)))]
 pub(crate) async fn rewind(
     State(app): State<App>,
@@ -138,8 +126,8 @@ pub(crate) async fn rewind(
     headers: HeaderMap,
     Named(text): Named<String>,
     Body(Object(to)): Body<Object<Rewinding>>,
-) -> Result<Response, Problem> {
-    commit(&app, &access, &headers, key(&text)?, vec![Write::Rewind { seq: to.seq }]).await
+) -> Result<Json<Receipt>, Problem> {
+    commit(&app, &access, &headers, Commit::new(key(&text)?).write(Write::Rewind { seq: to.seq })).await
 }
 
 /// How many to hide.
@@ -170,7 +158,7 @@ pub(crate) struct Popped {
 }
 
 /// Hides the newest message, or as many as `count` says, and answers them. Callers that pop at the same time get others.
-#[utoipa::path(post, path = "/v1/sessions/{key}/pop", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
+#[utoipa::path(post, path = "/v1/sessions/{key}/pop", tag = "views", params(KeyInPath),
     request_body(content = Option<Popping>), responses((status = 200, body = Popped)))]
 pub(crate) async fn pop(
     State(app): State<App>,
@@ -179,10 +167,10 @@ pub(crate) async fn pop(
     Named(text): Named<String>,
     BodyOr(Object(popping)): BodyOr<Object<Popping>>,
 ) -> Result<Response, Problem> {
-    access.must(crate::right::Right::Read)?;
+    access.must(Right::Read)?;
     let key = key(&text)?;
-    let receipt =
-        done(&app, &access, &headers, key.clone(), vec![Write::Pop { count: popping.count }]).await?;
+    let pop = Commit::new(key.clone()).write(Write::Pop { count: popping.count });
+    let Json(receipt) = commit(&app, &access, &headers, pop).await?;
     let mut messages = Vec::new();
     for seq in receipt.seqs {
         messages
@@ -203,7 +191,7 @@ pub(crate) struct Replacement {
 }
 
 /// Puts other messages in the place of the newest ones, if the session still ends with those.
-#[utoipa::path(post, path = "/v1/sessions/{key}/replace-suffix", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
+#[utoipa::path(post, path = "/v1/sessions/{key}/replace-suffix", tag = "views", params(KeyInPath),
     request_body(content = Replacement, example = json!({"expected": [2], "messages": [{"role": "assistant", "content": "It rains."}]})),
     responses((status = 200, body = Receipt)))]
 pub(crate) async fn replace_suffix(
@@ -212,17 +200,18 @@ pub(crate) async fn replace_suffix(
     headers: HeaderMap,
     Named(text): Named<String>,
     Body(Object(new)): Body<Object<Replacement>>,
-) -> Result<Response, Problem> {
+) -> Result<Json<Receipt>, Problem> {
     let count = new.expected.len();
-    let writes = vec![Write::Pop { count }, Write::Append(new.messages)];
-    let mut commit = Commit::new(key(&text)?).expect(Expect::Tail(new.expected));
-    commit.writes = writes;
-    Ok(Json(committed(&app, &access, &headers, commit).await?).into_response())
+    let replace = Commit::new(key(&text)?)
+        .expect(Expect::Tail(new.expected))
+        .write(Write::Pop { count })
+        .write(Write::Append(new.messages));
+    commit(&app, &access, &headers, replace).await
 }
 
 /// Closes tool calls that have no result, and hides results whose call is not shown, so that a model accepts the history
 /// again. Answers the numbers of the messages that it appended.
-#[utoipa::path(post, path = "/v1/sessions/{key}/repair", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
+#[utoipa::path(post, path = "/v1/sessions/{key}/repair", tag = "views", params(KeyInPath),
     responses((status = 200, body = Vec<u64>)))]
 pub(crate) async fn repair(
     State(app): State<App>,
@@ -244,7 +233,7 @@ pub(crate) struct Stretches {
 }
 
 /// Sets what a session shows as a whole.
-#[utoipa::path(put, path = "/v1/sessions/{key}/view", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
+#[utoipa::path(put, path = "/v1/sessions/{key}/view", tag = "views", params(KeyInPath),
     request_body = Stretches, responses((status = 200, body = Receipt)))]
 pub(crate) async fn set(
     State(app): State<App>,
@@ -252,8 +241,8 @@ pub(crate) async fn set(
     headers: HeaderMap,
     Named(text): Named<String>,
     Body(Object(new)): Body<Object<Stretches>>,
-) -> Result<Response, Problem> {
-    commit(&app, &access, &headers, key(&text)?, vec![Write::SetView(new.view)]).await
+) -> Result<Json<Receipt>, Problem> {
+    commit(&app, &access, &headers, Commit::new(key(&text)?).write(Write::SetView(new.view))).await
 }
 
 /// How to fork.
@@ -273,7 +262,7 @@ pub(crate) struct NewFork {
 }
 
 /// Makes a new session that shows the same history. Nothing is copied, however long it is.
-#[utoipa::path(post, path = "/v1/sessions/{key}/fork", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
+#[utoipa::path(post, path = "/v1/sessions/{key}/fork", tag = "views", params(KeyInPath),
     request_body = NewFork, responses((status = 201, body = SessionJson)))]
 pub(crate) async fn fork(
     State(app): State<App>,
@@ -282,7 +271,7 @@ pub(crate) async fn fork(
     Named(text): Named<String>,
     Body(Object(new)): Body<Object<NewFork>>,
 ) -> Result<Response, Problem> {
-    access.must(crate::right::Right::Read)?;
+    access.must(Right::Read)?;
     let fork = Fork { parent: key(&text)?, at: new.at, status: new.status, metadata: new.metadata };
     let mut commit = Commit::new(new.key.clone()).write(Write::Fork(fork));
     commit.id = idempotency_key(&headers)?;
@@ -295,7 +284,7 @@ pub(crate) async fn fork(
 }
 
 /// Where a session's history comes from, and who reads it.
-#[utoipa::path(get, path = "/v1/sessions/{key}/lineage", tag = "views", params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann")),
+#[utoipa::path(get, path = "/v1/sessions/{key}/lineage", tag = "views", params(KeyInPath),
     responses((status = 200, body = Lineage)))]
 pub(crate) async fn lineage(access: Access, Named(text): Named<String>) -> Result<Response, Problem> {
     Ok(Json(access.store.lineage(&key(&text)?).await?).into_response())
@@ -316,7 +305,7 @@ pub(crate) struct Before {
 
 /// How what a session shows was changed, the newest change first.
 #[utoipa::path(get, path = "/v1/sessions/{key}/view-changes", tag = "views",
-    params(("key" = String, Path, pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$", max_length = 3076, example = "main:cli::dm:ann"), Before), responses((status = 200, body = Vec<ViewChange>)))]
+    params(KeyInPath, Before), responses((status = 200, body = Vec<ViewChange>)))]
 pub(crate) async fn changes(
     access: Access,
     Named(text): Named<String>,
@@ -328,40 +317,16 @@ pub(crate) async fn changes(
     Ok(Json(access.store.view_changes(&key(&text)?, which.before, which.limit).await?).into_response())
 }
 
+/// Makes the commit, with what the headers name and expect.
 async fn commit(
     app: &App,
     access: &Access,
     headers: &HeaderMap,
-    key: SessionKey,
-    writes: Vec<Write>,
-) -> Result<Response, Problem> {
-    Ok(Json(done(app, access, headers, key, writes).await?).into_response())
-}
-
-async fn done(
-    app: &App,
-    access: &Access,
-    headers: &HeaderMap,
-    key: SessionKey,
-    writes: Vec<Write>,
-) -> Result<Receipt, Problem> {
-    committed(app, access, headers, Commit { writes, ..Commit::new(key) }).await
-}
-
-async fn committed(
-    app: &App,
-    access: &Access,
-    headers: &HeaderMap,
-    commit: Commit,
-) -> Result<Receipt, Problem> {
-    let expected = expected_state(headers)?;
-    let conditional = expected.is_some();
-    let mut commit = Commit { id: idempotency_key(headers)?, ..commit };
-    commit.expect.extend(expected);
-    let receipt = access.store.commit_one(commit).await.map_err(|error: Error| match conditional {
-        true => Problem::of_condition(error),
-        false => error.into(),
-    })?;
+    mut commit: Commit,
+) -> Result<Json<Receipt>, Problem> {
+    commit.id = idempotency_key(headers)?;
+    commit.expect.extend(expected_state(headers)?);
+    let receipt = access.store.commit_one(commit).await.map_err(Problem::of_condition)?;
     app.feed.written();
-    Ok(receipt)
+    Ok(Json(receipt))
 }

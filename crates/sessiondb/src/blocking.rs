@@ -128,6 +128,10 @@ impl Store {
         block_on(self.inner.compact(key, keep, summary))
     }
 
+    pub fn compact_through(&self, key: &SessionKey, keep: usize) -> Result<Option<u64>> {
+        block_on(self.inner.compact_through(key, keep))
+    }
+
     pub fn uncompact(&self, key: &SessionKey) -> Result<bool> {
         block_on(self.inner.uncompact(key))
     }

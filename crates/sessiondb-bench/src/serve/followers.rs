@@ -12,13 +12,13 @@ use http_body_util::Full;
 use hyper::{Request, body::Bytes};
 
 use super::{
-    Options, SESSIONS, Server,
+    Options, SESSIONS,
     client::{Client, connect},
     key, show, target,
 };
 use crate::Outcome;
 
-pub(super) fn run(options: &Options, server: &Server, client: &Client, time: Duration) -> Outcome<()> {
+pub(super) fn run(options: &Options, client: &Client, time: Duration) -> Outcome<()> {
     println!("  {} follow the feed, each that of one session; every tenth never reads", options.followers);
     let (mut rates, mut waits) = (Vec::new(), Vec::new());
     for _ in 0..options.rounds {
@@ -46,7 +46,6 @@ pub(super) fn run(options: &Options, server: &Server, client: &Client, time: Dur
         // Those who left are gone.
         std::thread::sleep(Duration::from_millis(500));
     }
-    let _ = server;
     target("appends while followed by those while not", &mut rates, |ratio| ratio >= 0.9, "at least 0.9");
     target("p99 while followed by that while not", &mut waits, |ratio| ratio <= 1.5, "at most 1.5");
     Ok(())

@@ -109,7 +109,7 @@ pub fn run(options: &Options, seed: u64) -> Outcome<()> {
     })?;
     let client = Client::new(server.address, &server.token)?;
     beside_the_library(options, &server, &client, time)?;
-    followers::run(options, &server, &client, time)?;
+    followers::run(options, &client, time)?;
     server.stop()?;
     overload::run(options, time)
 }

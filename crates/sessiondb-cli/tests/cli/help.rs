@@ -32,6 +32,8 @@ fn help_of_every_command() {
         "ait42",
         "optimize",
         "recover",
+        "serve",
+        "token",
         "completions",
     ] {
         insta::assert_snapshot!(format!("help-{command}"), Place::new().ok(&[command, "--help"]));
