@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     command::{
         ait42, append, check, compact, completions, export, fork, import, ls, new, optimize, patch, pop,
-        recover, repair, reset, rewind, rm, serve, show, stats, token, uncompact, undo,
+        recover, repair, reset, rewind, rm, search, serve, show, stats, token, uncompact, undo,
     },
     exit::{Exit, Failure},
 };
@@ -60,6 +60,7 @@ pub enum StoreCommand {
     Append(append::Args),
     Ls(ls::Args),
     Show(show::Args),
+    Search(search::Args),
     Stats(stats::Args),
     Patch(patch::Args),
     Compact(compact::Args),
@@ -100,6 +101,7 @@ impl StoreCommand {
             StoreCommand::Export(_)
             | StoreCommand::Ls(_)
             | StoreCommand::Show(_)
+            | StoreCommand::Search(_)
             | StoreCommand::Stats(_)
             | StoreCommand::Patch(_)
             | StoreCommand::Compact(_)

@@ -19,7 +19,7 @@ mod output;
 mod pages;
 mod place;
 mod progress;
-mod search;
+mod sources;
 mod stretch;
 mod summary;
 mod table;
@@ -88,6 +88,7 @@ fn run_on_store(command: StoreCommand, db: Option<&str>, out: &mut Output) -> Re
         StoreCommand::Append(args) => command::append::run(args, &blocking, out),
         StoreCommand::Ls(args) => command::ls::run(args, &blocking, out),
         StoreCommand::Show(args) => command::show::run(args, &blocking, out),
+        StoreCommand::Search(args) => command::search::run(args, &blocking, out),
         StoreCommand::Stats(args) => command::stats::run(args, &blocking, &url, out),
         StoreCommand::Patch(args) => command::patch::run(args, &blocking, out),
         StoreCommand::Compact(args) => command::compact::run(args, &blocking, out),

@@ -5,7 +5,7 @@
 
 use chrono::Local;
 use owo_colors::Style;
-use sessiondb::{Message, Time};
+use sessiondb::{Hit, Message, Time};
 use sessiondb_export::{Block, blocks, raw};
 
 use crate::output::Line;
@@ -24,7 +24,7 @@ const FOLDED_CHARS_MAX: usize = 100;
 
 /// The lines of a message.
 pub fn lines(message: &Message, detail: Detail) -> Vec<Line> {
-    let mut lines = vec![head(message)];
+    let mut lines = vec![head(message.seq, &message.role, message.created_at)];
     for block in blocks(message) {
         match detail {
             Detail::Folded => folded(&block, &mut lines),
@@ -48,11 +48,17 @@ pub fn local(time: Time) -> String {
     time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-fn head(message: &Message) -> Line {
+/// The first line of a message that was found.
+pub fn head_of(hit: &Hit) -> Line {
+    let line = head(hit.seq, &hit.role, hit.created_at);
+    if hit.shown { line } else { line.plain(" · hidden") }
+}
+
+fn head(seq: u64, role: &str, created_at: Time) -> Line {
     Line::new()
-        .styled(faint(), format!("#{} ", message.seq))
-        .styled(of_role(&message.role), message.role.as_str())
-        .styled(faint(), format!(" {}", local(message.created_at)))
+        .styled(faint(), format!("#{seq} "))
+        .styled(of_role(role), role)
+        .styled(faint(), format!(" {}", local(created_at)))
 }
 
 fn folded(block: &Block, lines: &mut Vec<Line>) {

@@ -29,9 +29,9 @@ use futures_channel::oneshot;
 use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 use sessiondb_core::{
-    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage,
-    MessagePage, Parts, PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage,
-    SessionParts, ViewChange, Window,
+    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, HitPage,
+    Lineage, MessagePage, Parts, PartsPage, Receipt, Result, Search, Session, SessionFilter, SessionKey,
+    SessionPage, SessionParts, ViewChange, Window,
 };
 use ureq::{Agent, http};
 
@@ -262,6 +262,11 @@ impl Backend for HttpBackend {
     async fn changes(&self, after: Option<u64>, limit: usize) -> Result<ChangePage> {
         let after = after.map_or(String::new(), |after| format!("&after={after}"));
         let path = format!("/v1/changes?limit={limit}{after}");
+        self.ask(move |server| server.get(&path)).await
+    }
+
+    async fn search(&self, search: &Search) -> Result<HitPage> {
+        let path = format!("/v1/search?{}", query::search(search)?);
         self.ask(move |server| server.get(&path)).await
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use sessiondb_core::{DocumentFilter, Error, Result, SessionFilter, Time, Window, time};
+use sessiondb_core::{DocumentFilter, Error, Result, Search, SessionFilter, Time, Window, time};
 
 /// One part of a path: everything but what means nothing else there is escaped.
 pub(crate) fn segment(text: &str) -> String {
@@ -40,6 +40,10 @@ fn before(bound: Time) -> Option<Time> {
 
 pub(crate) fn filter(filter: &SessionFilter) -> Result<String> {
     text(&sendable(filter))
+}
+
+pub(crate) fn search(search: &Search) -> Result<String> {
+    text(&Search { before: search.before.and_then(before), ..search.clone() })
 }
 
 pub(crate) fn documents(filter: &DocumentFilter) -> Result<String> {

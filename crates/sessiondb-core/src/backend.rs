@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Lineage, MessagePage, Parts,
-    PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, SessionParts, ViewChange,
-    Window,
+    ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, HitPage, Lineage, MessagePage,
+    Parts, PartsPage, Receipt, Result, Search, Session, SessionFilter, SessionKey, SessionPage, SessionParts,
+    ViewChange, Window,
 };
 
 /// The contract between a storage engine and the rest of SessionDB. Callers use [`Store`](crate::Store), which checks
@@ -68,6 +68,10 @@ pub trait Backend: Send + Sync {
     /// What was committed after this place of the feed, at most `limit` changes, in their order; without a place, nothing but
     /// the place where the feed ends now. A change is there as soon as its commit is answered, whichever process made it.
     async fn changes(&self, after: Option<u64>, limit: usize) -> Result<ChangePage>;
+
+    /// A page of the messages that say this, the last stored first. A commit that was answered is found. A page looks at so
+    /// many messages and no further; where it stopped is its `next`.
+    async fn search(&self, search: &Search) -> Result<HitPage>;
 
     /// Looks at everything: recounts, re-reads, compares checksums.
     async fn check(&self) -> Result<CheckReport>;

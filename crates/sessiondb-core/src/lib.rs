@@ -44,6 +44,7 @@ mod message;
 pub mod parts;
 mod restore;
 mod scope;
+pub mod search;
 mod session;
 mod store;
 pub mod time;
@@ -64,6 +65,7 @@ pub use message::{Message, NewMessage, Weight};
 pub use parts::{Parts, PartsPage, SessionParts};
 pub use restore::{Restore, RestoredAncestor, RestoredChange, RestoredSession, RestoredState};
 pub use scope::Scope;
+pub use search::{Hit, HitPage, Piece, Search, Terms};
 pub use session::{
     Cursor, FAMILY_DEFAULT, STATUS_DEFAULT, Session, SessionFilter, SessionOrder, SessionPage,
 };

@@ -39,3 +39,13 @@ pub const CALL_REACH: usize = 1_000;
 /// Most spans in a view. One that grows beyond is rewritten: the consecutive spans with the fewest messages are copied to the
 /// end of the log and shown as one, so that about half as many are left. What is copied has new numbers.
 pub const VIEW_SPANS_MAX: usize = 1_024;
+/// Longest text to search for, in bytes.
+pub const SEARCH_BYTES_MAX: usize = 1_024;
+/// Most words to search for at once.
+pub const SEARCH_WORDS_MAX: usize = 32;
+/// Of a longer word only so many bytes are compared.
+pub const SEARCH_WORD_BYTES_MAX: usize = 64;
+/// Of a message's text a search looks at the first so many bytes.
+pub const SEARCH_TEXT_BYTES_MAX: usize = 256 << 10;
+/// A longer string of plain ASCII without a space is no language, but an image or the like, and not searched.
+pub const SEARCH_BLOB_BYTES: usize = 1_024;

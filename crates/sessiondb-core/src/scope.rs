@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 use crate::{Error, Result, SessionKey, key};
 
 /// Fixed leading parts of the address: everything of one agent, of one agent on one channel, and so on. A store with
@@ -49,6 +51,13 @@ impl Scope {
         self.parts.iter().zip(key.parts()).all(|(fixed, part)| fixed == part)
     }
 
+    /// Of this and that the one that lies within the other: what is in both; `None` if nothing is.
+    pub fn within(&self, other: &Scope) -> Option<Scope> {
+        let (longer, shorter) =
+            if self.parts.len() >= other.parts.len() { (self, other) } else { (other, self) };
+        longer.parts.starts_with(&shorter.parts).then(|| longer.clone())
+    }
+
     /// # Errors
     /// [`Error::OutOfScope`] if the key is not inside.
     pub(crate) fn admit(&self, key: &SessionKey) -> Result<()> {
@@ -60,13 +69,17 @@ impl Scope {
 }
 
 impl fmt::Display for Scope {
-    /// The fixed parts as in a key's text, then `*`: `support:slack:*`.
+    /// The fixed parts as in a key's text, then `*`: `support:slack:*`; of one session its key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for part in &self.parts {
+        for (place, part) in self.parts.iter().enumerate() {
+            f.write_str(if place > 0 { ":" } else { "" })?;
             key::write_part(f, part)?;
-            f.write_str(":")?;
         }
-        f.write_str("*")
+        match self.parts.len() {
+            0 => f.write_str("*"),
+            parts if parts < key::KEY_PARTS.len() => f.write_str(":*"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -103,13 +116,25 @@ impl FromStr for Scope {
     }
 }
 
+impl Serialize for Scope {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Scope {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Scope, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn scopes_are_read_as_they_are_written() {
-        for text in ["*", "support:*", "support:slack:*", ":*", "a=3Ab::c:*", "a:b:c:d:*"] {
+        for text in ["*", "support:*", "support:slack:*", ":*", "a=3Ab::c:*", "a:b:c:d:*", "a:b:c:d:e"] {
             assert_eq!(text.parse::<Scope>().unwrap().to_string(), text, "{text}");
         }
         assert_eq!("a:b:c:d:e".parse::<Scope>().unwrap().parts().len(), 5);

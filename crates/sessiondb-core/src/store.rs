@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, MessagePage,
-    NewMessage, Opening, Parts, PartsPage, Receipt, Result, SYSTEM, Scope, Session, SessionFilter,
-    SessionKey, SessionPage, SessionParts, Window, Write, commit, window::validate_limit,
+    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, HitPage,
+    MessagePage, NewMessage, Opening, Parts, PartsPage, Receipt, Result, SYSTEM, Scope, Search, Session,
+    SessionFilter, SessionKey, SessionPage, SessionParts, Window, Write, commit, window::validate_limit,
 };
 
 /// A handle to a store. It is cheap to clone; all clones are the same store.
@@ -256,6 +256,22 @@ impl Store {
         page.changes
             .retain(|change| self.scope.contains(&change.key) && change.key.is_reserved() == self.system);
         Ok(page)
+    }
+
+    /// A page of the messages within the scope that say this, in whichever session, the last stored first; also of those that
+    /// a view does not show. What was committed before the call is found.
+    ///
+    /// A page may have fewer messages than were asked for, or none, although there are more: ask again from
+    /// [`next`](HitPage::next).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a limit that cannot be; otherwise as [`session`](Store::session).
+    pub async fn search(&self, search: &Search) -> Result<HitPage> {
+        search.validate()?;
+        match search.scope.within(&self.scope).filter(|_| !self.system) {
+            Some(scope) => self.backend.search(&Search { scope, ..search.clone() }).await,
+            None => Ok(HitPage::default()),
+        }
     }
 
     /// Looks at everything in the store: recounts, re-reads, compares checksums. Only for a handle that sees all.

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use parking_lot::Mutex;
 use sessiondb_core::{
-    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Lineage, MessagePage,
-    Parts, PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage, SessionParts, Time,
-    ViewChange, Window,
+    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, HitPage, Lineage,
+    MessagePage, Parts, PartsPage, Receipt, Result, Search, Session, SessionFilter, SessionKey, SessionPage,
+    SessionParts, Time, ViewChange, Window,
 };
 
 use crate::disk::Disk;
@@ -161,6 +161,10 @@ impl Backend for Noted {
 
     async fn changes(&self, after: Option<u64>, limit: usize) -> Result<ChangePage> {
         self.backend.changes(after, limit).await
+    }
+
+    async fn search(&self, search: &Search) -> Result<HitPage> {
+        self.backend.search(search).await
     }
 
     async fn check(&self) -> Result<CheckReport> {

@@ -11,10 +11,10 @@ use std::{
 
 use async_trait::async_trait;
 use sessiondb::{
-    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Json, Lineage,
-    MemoryBackend, MessagePage, NewDocument, Parts, PartsPage, Receipt, Restore, RestoredSession,
-    RestoredState, Result, Session, SessionFilter, SessionKey, SessionPage, SessionParts, Store, ViewChange,
-    Window, Write,
+    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, HitPage, Json,
+    Lineage, MemoryBackend, MessagePage, NewDocument, Parts, PartsPage, Receipt, Restore, RestoredSession,
+    RestoredState, Result, Search, Session, SessionFilter, SessionKey, SessionPage, SessionParts, Store,
+    ViewChange, Window, Write,
 };
 
 use crate::{
@@ -225,6 +225,10 @@ impl Backend for Overlay {
     }
 
     async fn changes(&self, _: Option<u64>, _: usize) -> Result<ChangePage> {
+        Err(no_part())
+    }
+
+    async fn search(&self, _: &Search) -> Result<HitPage> {
         Err(no_part())
     }
 

@@ -47,6 +47,7 @@ pub(crate) struct NewInterview {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
     /// `active`, `paused` or `completed`; may be given several times.
+    #[param(required = false)]
     status: Vec<String>,
     /// How many at most.
     #[param(minimum = 1, maximum = 1000, default = 100)]

@@ -28,6 +28,7 @@ mod reference;
 mod request;
 mod right;
 mod router;
+mod search;
 mod sessions;
 mod token;
 mod tokens;

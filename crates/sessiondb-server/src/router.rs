@@ -35,7 +35,7 @@ use crate::{
     problem::{Details, Kind, Problem},
     reference,
     right::Right,
-    sessions, usage, views, worktree,
+    search, sessions, usage, views, worktree,
 };
 
 #[derive(OpenApi)]
@@ -104,6 +104,7 @@ fn api() -> OpenApiRouter<App> {
         .add(Read, routes!(messages::list))
         .add(Append, routes!(messages::append))
         .add(Read, routes!(messages::get))
+        .add(Read, routes!(search::find))
         .add(Read, routes!(documents::list))
         .add(Read, routes!(documents::get))
         .add(State, routes!(documents::put))

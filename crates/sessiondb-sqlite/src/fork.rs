@@ -7,7 +7,7 @@ use sessiondb_core::{
 
 use crate::{
     apply::{Applied, Change, conflict, view_text},
-    query,
+    index, query,
 };
 
 impl Change<'_> {
@@ -126,10 +126,17 @@ impl Change<'_> {
             keep(self.conn, session)?;
             let_go(self.conn, session.log)?;
         } else {
-            self.conn.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([session.log.0])?;
+            remove(self.conn, session.log)?;
         }
         ancestors.iter().try_for_each(|ancestor| let_go(self.conn, ancestor.log))
     }
+}
+
+/// Removes a session with all that it has.
+fn remove(conn: &Connection, log: LogId) -> Applied<()> {
+    index::forget(conn, log, 0)?;
+    conn.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([log.0])?;
+    Ok(())
 }
 
 /// Takes a session's key and everything else but its messages from it.
@@ -167,9 +174,10 @@ fn let_go(conn: &Connection, log: LogId) -> Applied<()> {
         .flatten();
     match last {
         None => {
-            conn.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([log.0])?;
+            remove(conn, log)?;
         }
         Some(last) => {
+            index::forget(conn, log, last)?;
             let gone = conn
                 .prepare_cached("DELETE FROM messages WHERE session_id = ?1 AND seq > ?2")?
                 .execute(params![log.0, last])?;

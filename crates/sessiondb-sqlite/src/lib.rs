@@ -33,6 +33,7 @@ mod error;
 mod feed;
 mod fork;
 mod history;
+mod index;
 mod lock;
 mod migrate;
 mod optimize;
@@ -44,6 +45,7 @@ mod reader;
 mod recovery;
 mod restore;
 mod row;
+mod search;
 mod sql_view;
 mod sync;
 mod times;
@@ -57,9 +59,9 @@ use async_trait::async_trait;
 use futures_channel::oneshot;
 use rusqlite::Connection;
 use sessiondb_core::{
-    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage,
-    MessagePage, Parts, PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage,
-    SessionParts, ViewChange, Window,
+    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, HitPage,
+    Lineage, MessagePage, Parts, PartsPage, Receipt, Result, Search, Session, SessionFilter, SessionKey,
+    SessionPage, SessionParts, ViewChange, Window,
 };
 
 pub use migrate::SCHEMA_VERSION;
@@ -68,8 +70,8 @@ pub use recovery::{Recovery, recover};
 pub use sql_view::SqlView;
 
 use crate::{
-    checkpoint::Checkpointer, connection::Role, error::Failure, queue::Queue, reader::Readers,
-    transaction::WriteConnection,
+    checkpoint::Checkpointer, connection::Role, error::Failure, index::Indexer, queue::Queue,
+    reader::Readers, transaction::WriteConnection,
 };
 
 /// A store in a SQLite file.
@@ -81,9 +83,26 @@ pub struct SqliteBackend {
 }
 
 struct Engine {
-    // In this order they are dropped: a connection that closes last cleans up the log, and only the writer's may.
-    readers: Readers,
-    queue: Queue<WriteConnection>,
+    indexer: Indexer,
+    readers: Arc<Readers>,
+    queue: Arc<Queue<WriteConnection>>,
+}
+
+impl Engine {
+    fn close(&self) -> Result<()> {
+        self.indexer.close();
+        // The last connection to close cleans up the log, and that must be one that can write.
+        self.readers.close();
+        self.queue.close()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(%error, "the store did not close well");
+        }
+    }
 }
 
 impl SqliteBackend {
@@ -102,8 +121,11 @@ impl SqliteBackend {
         let writer = WriteConnection::new(place, conn, lock, |lock| {
             Checkpointer::new(of_checkpoints, database, lock)
         })?;
-        let (queue, readers) = (Queue::start(writer)?, Readers::new(Box::new(reader)));
-        Ok(SqliteBackend { engine: Arc::new(Engine { readers, queue }), blocking: false })
+        let (queue, readers) = (Arc::new(Queue::start(writer)?), Arc::new(Readers::new(Box::new(reader))));
+        Ok(SqliteBackend {
+            engine: Arc::new(Engine { indexer: Indexer::new(), readers, queue }),
+            blocking: false,
+        })
     }
 
     /// Does what takes long on a thread of its own, or on the caller's if that may block.
@@ -163,10 +185,13 @@ pub fn migrate(conn: &Connection) -> Result<()> {
 #[async_trait]
 impl Backend for SqliteBackend {
     async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<Receipt>> {
-        if self.blocking {
-            return self.engine.queue.commit_blocking(commits);
-        }
-        self.engine.queue.commit(commits).await
+        let Engine { indexer, readers, queue } = self.engine.as_ref();
+        let receipts = match self.blocking {
+            true => queue.commit_blocking(commits)?,
+            false => queue.commit(commits).await?,
+        };
+        indexer.committed(readers, queue);
+        Ok(receipts)
     }
 
     async fn session(&self, key: &SessionKey) -> Result<Option<Session>> {
@@ -243,6 +268,11 @@ impl Backend for SqliteBackend {
         self.read(move |conn| feed::changes(conn, after, limit)).await
     }
 
+    async fn search(&self, search: &Search) -> Result<HitPage> {
+        let search = search.clone();
+        self.read(move |conn| search::search(conn, &search)).await
+    }
+
     async fn check(&self) -> Result<CheckReport> {
         let mut report = self
             .read(|conn| {
@@ -265,16 +295,15 @@ impl Backend for SqliteBackend {
     }
 
     async fn optimize(&self) -> Result<u64> {
-        self.on_a_thread("sessiondb-optimize", |engine| engine.queue.optimize()).await
+        self.on_a_thread("sessiondb-optimize", |engine| {
+            index::bring_up_to_date(&engine.readers, &engine.queue)?;
+            engine.queue.optimize()
+        })
+        .await
     }
 
     async fn close(&self) -> Result<()> {
-        self.on_a_thread("sessiondb-close", |engine| {
-            // The last connection to close cleans up the log, and that must be one that can write.
-            engine.readers.close();
-            engine.queue.close()
-        })
-        .await
+        self.on_a_thread("sessiondb-close", Engine::close).await
     }
 
     fn blocking(&self) -> Arc<dyn Backend> {

@@ -18,10 +18,11 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, name: "views", sql: include_str!("../migrations/0002_views.sql") },
     Migration { version: 3, name: "lists", sql: include_str!("../migrations/0003_lists.sql") },
     Migration { version: 4, name: "times", sql: include_str!("../migrations/0004_times.sql") },
+    Migration { version: 5, name: "search", sql: include_str!("../migrations/0005_search.sql") },
 ];
 
 /// The version this program writes.
-pub const SCHEMA_VERSION: i64 = 4;
+pub const SCHEMA_VERSION: i64 = 5;
 
 /// Marks a file as SessionDB's (`PRAGMA application_id`): "SESD".
 pub(crate) const APPLICATION_ID: i64 = 0x5345_5344;

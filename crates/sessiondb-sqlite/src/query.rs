@@ -295,7 +295,7 @@ mod tests {
     use sessiondb_core::SessionOrder;
 
     use super::*;
-    use crate::{Options, connection, feed, parts, times, window};
+    use crate::{Options, connection, feed, parts, search, times, window};
 
     /// How SQLite would run a statement, a line a step.
     fn plan(conn: &Connection, sql: &str) -> String {
@@ -336,6 +336,12 @@ mod tests {
         add("sessions by their keys", &parts::sessions_sql());
         add("documents of a page of sessions", &parts::documents_sql());
         add("messages of a page of sessions", &parts::messages_sql());
+        add("messages that are not in the index", &search::newest_sql());
+        add("messages that the index names", search::named_sql());
+        add("a message by its row", &search::one_sql());
+        add("a session by its row", &search::own_sql());
+        add("forks that have a log", &search::forks_sql());
+        add("logs that an agent inherited from", search::inherited_sql());
         add("replay", "SELECT digest FROM commits WHERE commit_id = ?1 AND session_id = ?2");
         add("delete a session's messages", "DELETE FROM messages WHERE session_id = ?1");
         for order in SessionOrder::ALL {
@@ -369,7 +375,10 @@ mod tests {
             }
         }
         let sorted = plans.matches("TEMP B-TREE").count();
-        assert_eq!(sorted, 1, "nothing is sorted but a short span by time:\n{plans}");
+        assert_eq!(
+            sorted, 2,
+            "nothing is sorted but a short span by time and the few logs of a search:\n{plans}"
+        );
         insta::assert_snapshot!(plans);
     }
 }

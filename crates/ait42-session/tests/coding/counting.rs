@@ -109,6 +109,10 @@ impl Backend for Counting {
         self.asked().changes(after, limit).await
     }
 
+    async fn search(&self, search: &sessiondb::Search) -> Result<sessiondb::HitPage> {
+        self.asked().search(search).await
+    }
+
     async fn check(&self) -> Result<CheckReport> {
         self.asked().check().await
     }

@@ -121,6 +121,10 @@ impl Backend for Engine {
         self.asked()?.changes(after, limit).await
     }
 
+    async fn search(&self, search: &sessiondb::Search) -> Result<sessiondb::HitPage> {
+        self.asked()?.search(search).await
+    }
+
     async fn check(&self) -> Result<CheckReport> {
         self.asked()?.check().await
     }

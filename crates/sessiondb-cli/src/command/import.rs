@@ -14,7 +14,7 @@ use crate::{
     output::{Line, Output},
     place,
     progress::Progress,
-    search::{Search, Searched},
+    sources::{Searched, Sources},
     summary::Summary,
     table::Table,
 };
@@ -107,13 +107,13 @@ pub fn run(args: Args, db: Option<&str>, out: &mut Output) -> Result<Exit, Failu
         }
     };
     let mut summary = Summary::default();
-    let mut search = Search::default();
+    let mut search = Sources::default();
     if args.paths.is_empty() {
         search.places(agent.0, &mut summary, out)?;
     }
     // One by one: a path that is wrong does not keep the others from being imported.
     args.paths.iter().for_each(|path| search.look(agent.0, path.clone(), &mut summary, out));
-    let Search { sources, directories, .. } = search;
+    let Sources { sources, directories, .. } = search;
     directories.iter().flat_map(Searched::lines).for_each(|line| out.talk(&line));
     if args.output.is_some() {
         for line in directories.iter().flat_map(Searched::json) {

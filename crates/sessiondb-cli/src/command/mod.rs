@@ -19,6 +19,7 @@ pub mod repair;
 pub mod reset;
 pub mod rewind;
 pub mod rm;
+pub mod search;
 pub mod serve;
 pub mod show;
 pub mod stats;

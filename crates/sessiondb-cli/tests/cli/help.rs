@@ -17,6 +17,7 @@ fn help_of_every_command() {
         "append",
         "ls",
         "show",
+        "search",
         "stats",
         "patch",
         "compact",

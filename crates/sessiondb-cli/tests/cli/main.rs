@@ -24,6 +24,7 @@ mod recover;
 mod repair;
 mod rm;
 mod safety;
+mod search;
 mod show;
 mod stats;
 mod support;

@@ -65,6 +65,7 @@ mod parts;
 mod patches;
 mod restores;
 mod scopes;
+mod search;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -303,6 +304,21 @@ macro_rules! conformance_promises {
                 the_feed_names_sessions_that_are_gone
                 a_scoped_feed_tells_what_is_inside
                 a_place_behind_the_feed_is_refused
+                ;
+            search:
+                words_are_found_in_every_session
+                what_was_answered_is_found_at_once
+                all_words_must_be_in_one_message
+                words_of_blocks_and_calls_are_found
+                words_in_every_script_are_found
+                the_last_stored_is_found_first_page_by_page
+                a_search_stays_inside_its_scope
+                a_search_can_be_narrowed
+                what_a_view_hides_is_found_and_marked
+                what_a_fork_inherited_is_found_once
+                what_is_deleted_is_not_found
+                a_search_that_cannot_be_is_refused
+                the_index_finds_what_a_look_at_everything_finds
                 ;
             documents:
                 a_document_is_read_back_as_it_was_put

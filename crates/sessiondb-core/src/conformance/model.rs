@@ -118,6 +118,9 @@ impl<G> Case<'_, G> {
             agree("the last call", right_answer, answer)?;
             feeds_agree(&mut read, &right, &tried).await?;
             look_alike(&step.look, &right, &tried).await?;
+            let found =
+                right.search(&step.look.search).await.map_err(|error| format!("the search: {error}"))?;
+            self.tally.borrow_mut().count_search(&found);
         }
         for key in (0..draft::KEYS.len()).map(draft::key) {
             if let Ok(changes) = right.view_changes(&key, None, 1_000).await {

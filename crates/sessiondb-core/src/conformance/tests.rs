@@ -5,9 +5,9 @@ use std::{panic, sync::Arc};
 use async_trait::async_trait;
 
 use crate::{
-    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Json, Lineage,
-    MemoryBackend, MessagePage, Parts, PartsPage, Receipt, Result, Session, SessionFilter, SessionKey,
-    SessionPage, SessionParts, Store, ViewChange, Window, Write, limits,
+    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, HitPage, Json, Lineage,
+    MemoryBackend, MessagePage, Parts, PartsPage, Receipt, Result, Search, Session, SessionFilter,
+    SessionKey, SessionPage, SessionParts, Store, ViewChange, Window, Write, limits,
 };
 
 fn fresh() -> (Store, ()) {
@@ -55,6 +55,8 @@ enum Fault {
     CutsCalls,
     /// The log is shown as the view shows it.
     HidesTheHidden,
+    /// A search finds nothing that no view shows.
+    HidesFromSearch,
     /// Nobody knows who reads a log.
     NoReaders,
     /// A closed and re-opened store has lost its last session.
@@ -178,6 +180,14 @@ impl Backend for Faulty {
         self.0.changes(after, limit).await
     }
 
+    async fn search(&self, search: &Search) -> Result<HitPage> {
+        let mut page = self.0.search(search).await?;
+        if self.1 == Fault::HidesFromSearch {
+            page.hits.retain(|hit| hit.shown);
+        }
+        Ok(page)
+    }
+
     async fn check(&self) -> Result<CheckReport> {
         self.0.check().await
     }
@@ -237,6 +247,7 @@ fn the_model_test_finds_each_fault() {
         Fault::UndoesNothing,
         Fault::CutsCalls,
         Fault::HidesTheHidden,
+        Fault::HidesFromSearch,
         Fault::NoReaders,
         Fault::Lost,
     ] {

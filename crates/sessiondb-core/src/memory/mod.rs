@@ -7,6 +7,7 @@
 mod apply;
 mod history;
 mod restore;
+mod search;
 mod window;
 
 use std::{
@@ -19,9 +20,9 @@ use parking_lot::Mutex;
 
 use crate::{
     Ancestor, Backend, Change, ChangePage, CheckReport, Commit, Cursor, Document, DocumentFilter,
-    DocumentPage, Error, ForkedFrom, Inherited, Lineage, LogId, Message, MessagePage, Parts, PartsPage,
-    Receipt, Result, SYSTEM, Session, SessionFilter, SessionKey, SessionPage, SessionParts, View, ViewChange,
-    Window, limits, parts, time,
+    DocumentPage, Error, ForkedFrom, HitPage, Inherited, Lineage, LogId, Message, MessagePage, Parts,
+    PartsPage, Receipt, Result, SYSTEM, Search, Session, SessionFilter, SessionKey, SessionPage,
+    SessionParts, View, ViewChange, Window, limits, parts, time,
 };
 
 /// A store in memory: nothing survives the process. For tests, for trying things out, and as the specification that
@@ -200,6 +201,10 @@ impl Backend for MemoryBackend {
             let last = changes.last().map_or(after, |change| change.id);
             Ok(ChangePage { more: last < end, last, changes })
         })
+    }
+
+    async fn search(&self, search: &Search) -> Result<HitPage> {
+        self.with(|state| Ok(state.search(search)))
     }
 
     async fn check(&self) -> Result<CheckReport> {

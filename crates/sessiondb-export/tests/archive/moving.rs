@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use pollster::block_on;
 use sessiondb::{
-    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage,
-    MemoryBackend, MessagePage, NewMessage, Parts, PartsPage, Receipt, Result, Session, SessionFilter,
-    SessionKey, SessionPage, SessionParts, Store, ViewChange, Window, Write,
+    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, HitPage,
+    Lineage, MemoryBackend, MessagePage, NewMessage, Parts, PartsPage, Receipt, Result, Search, Session,
+    SessionFilter, SessionKey, SessionPage, SessionParts, Store, ViewChange, Window, Write,
 };
 use sessiondb_export::{Choice, Exported, export, restore};
 
@@ -85,6 +85,10 @@ impl Backend for Busy {
 
     async fn changes(&self, after: Option<u64>, limit: usize) -> Result<ChangePage> {
         self.inner.changes(after, limit).await
+    }
+
+    async fn search(&self, search: &Search) -> Result<HitPage> {
+        self.inner.search(search).await
     }
 
     async fn check(&self) -> Result<CheckReport> {

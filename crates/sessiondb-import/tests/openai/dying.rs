@@ -8,9 +8,9 @@ use std::sync::{
 
 use async_trait::async_trait;
 use sessiondb::{
-    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, Lineage,
-    MessagePage, Parts, PartsPage, Receipt, Result, Session, SessionFilter, SessionKey, SessionPage,
-    SessionParts, Store, ViewChange, Window,
+    Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, HitPage,
+    Lineage, MessagePage, Parts, PartsPage, Receipt, Result, Search, Session, SessionFilter, SessionKey,
+    SessionPage, SessionParts, Store, ViewChange, Window,
 };
 
 struct Dying {
@@ -75,6 +75,10 @@ impl Backend for Dying {
 
     async fn changes(&self, after: Option<u64>, limit: usize) -> Result<ChangePage> {
         self.store.changes(after, limit).await
+    }
+
+    async fn search(&self, search: &Search) -> Result<HitPage> {
+        self.store.search(search).await
     }
 
     async fn check(&self) -> Result<CheckReport> {

@@ -192,12 +192,15 @@ pub fn operations() -> Vec<Operation> {
             let Ok(method) = method.to_uppercase().parse::<Method>() else { continue };
             let mut path = template.clone();
             let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
-            for parameter in parameters.iter().filter(|parameter| parameter["in"] == "path") {
+            for parameter in parameters.iter().filter(|parameter| parameter["required"] == true) {
                 let name = parameter["name"].as_str().unwrap();
                 let example = &parameter["example"];
                 let text = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
                 assert!(!example.is_null(), "{method} {template}: {name} has no example");
-                path = path.replace(&format!("{{{name}}}"), &text);
+                match parameter["in"] == "path" {
+                    true => path = path.replace(&format!("{{{name}}}"), &text),
+                    false => path = format!("{path}?{name}={text}"),
+                }
             }
             let content = &operation["requestBody"]["content"]["application/json"];
             let body = match &content["example"] {

@@ -10,8 +10,8 @@ use super::{
     draft::{FAMILIES, KEYS, PLACES, SPAN, STATUSES, document_filter, key, moment},
 };
 use crate::{
-    Document, DocumentFilter, Lineage, LogId, Message, MessagePage, Parts, Result, Session, SessionFilter,
-    SessionKey, SessionOrder, SessionParts, Store, View, ViewChange, Window, limits,
+    Document, DocumentFilter, Hit, Lineage, LogId, Message, MessagePage, Parts, Result, Scope, Search,
+    Session, SessionFilter, SessionKey, SessionOrder, SessionParts, Store, View, ViewChange, Window, limits,
 };
 
 /// How to look: everything is looked at, through pages, filters and windows of random size.
@@ -23,11 +23,19 @@ pub(super) struct Look {
     documents: DocumentFilter,
     windows: Vec<Window>,
     parts: Parts,
+    pub(super) search: Search,
 }
 
 pub(super) fn look() -> impl Strategy<Value = Look> {
-    (1_usize..=3, filter(), document_filter(), vec(window(), 3), parts()).prop_map(
-        |(page, filter, documents, windows, parts)| Look { page, filter, documents, windows, parts },
+    (1_usize..=3, filter(), document_filter(), vec(window(), 3), parts(), search()).prop_map(
+        |(page, filter, documents, windows, parts, search)| Look {
+            page,
+            filter,
+            documents,
+            windows,
+            parts,
+            search,
+        },
     )
 }
 
@@ -77,6 +85,21 @@ fn filter() -> impl Strategy<Value = SessionFilter> {
     )
 }
 
+/// For what the drafts say, in all sessions, in an agent's or in one.
+fn search() -> impl Strategy<Value = Search> {
+    let q = prop::sample::select(&["e", "中", "\"e e\"", "1 2", "1*", "中 e", "z", "\"2 1\""][..]);
+    let scope = (0..KEYS.len(), prop_oneof![2 => Just(0_usize), 2 => Just(1), 1 => Just(3), 1 => Just(5)]);
+    let roles = prop_oneof![3 => Just(Vec::new()), 1 => Just(vec!["user".to_owned()])];
+    let bound = || option::weighted(0.15, moment(SPAN));
+    (q, scope, roles, bound(), bound(), 1_usize..=3).prop_map(
+        |(q, (of, parts), roles, after, before, limit)| {
+            let fixed = KEYS[of].iter().take(parts);
+            let scope = fixed.fold(Scope::all(), |scope, part| scope.narrow(*part));
+            Search { scope, roles, after, before, limit, ..Search::new(q).unwrap() }
+        },
+    )
+}
+
 fn window() -> impl Strategy<Value = Window> {
     let (limit, seq) = (1_usize..=6, prop_oneof![9 => 0_u64..20, 1 => Just(limits::COUNT_MAX)]);
     let times = (option::weighted(0.5, moment(SPAN)), option::weighted(0.5, moment(SPAN)));
@@ -118,6 +141,9 @@ pub(super) async fn look_alike(look: &Look, right: &Store, tried: &Store) -> Res
         with_parts_of(tried, &keys, &look.parts).await,
     )?;
 
+    let about = format!("what is found by {:?}", look.search);
+    agree(&about, found(right, &look.search).await, found(tried, &look.search).await)?;
+
     for key in (0..KEYS.len()).map(key) {
         agree(&format!("session {key}"), session(right, &key).await, session(tried, &key).await)?;
         agree(&format!("the lineage of {key}"), lineage(right, &key).await, lineage(tried, &key).await)?;
@@ -155,6 +181,20 @@ async fn sessions(store: &Store, filter: &SessionFilter) -> Result<Vec<Vec<Sessi
         }
     }
     Ok(pages)
+}
+
+/// The pages of a search to its end, in one: how much is on a page is the engine's own.
+async fn found(store: &Store, search: &Search) -> Result<Vec<Hit>> {
+    let (mut hits, mut search) = (Vec::new(), search.clone());
+    for _ in 0..PAGES_MAX {
+        let page = store.search(&search).await?;
+        hits.extend(page.hits);
+        search.cursor = page.next;
+        if search.cursor.is_none() {
+            break;
+        }
+    }
+    Ok(hits)
 }
 
 /// The pages of a list with parts to its end.

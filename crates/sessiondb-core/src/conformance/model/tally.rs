@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::{Commit, Conflict, Error, Expect, Receipt, Restore, Result, SessionKey, ViewChange, Write};
+use crate::{
+    Commit, Conflict, Error, Expect, HitPage, Receipt, Restore, Result, SessionKey, ViewChange, Write,
+};
 
-/// What may occur, in five categories. Within each, every kind must make up a two-hundredth or more:
+/// What may occur, in six categories. Within each, every kind must make up a two-hundredth or more:
 /// - writes that were carried out;
 /// - the messages of the appends among them;
 /// - the views that were changed by the end of a case, and the changes that were taken back;
 /// - expectations: those that held in calls that were carried out, and the one that a refused call failed at. (Of the
 ///   others it is not known whether they were asked.)
+/// - searches: what was found on the first page;
 /// - calls, by their answer. A call in which a commit was replayed is a replay.
-const KINDS: [(&str, &[&str]); 5] = [
+const KINDS: [(&str, &[&str]); 6] = [
     (
         "writes",
         &[
@@ -53,6 +56,7 @@ const KINDS: [(&str, &[&str]); 5] = [
             "Document: failed",
         ],
     ),
+    ("searches", &["nothing", "all on a page", "more than a page", "something hidden"]),
     (
         "calls",
         &[
@@ -158,6 +162,21 @@ impl Tally {
             if change.undone.is_some() {
                 self.add("views", "undone");
             }
+        }
+    }
+
+    /// Counts what a search found.
+    pub(super) fn count_search(&mut self, page: &HitPage) {
+        self.add(
+            "searches",
+            match page.hits.is_empty() {
+                true => "nothing",
+                false if page.next.is_some() => "more than a page",
+                false => "all on a page",
+            },
+        );
+        if page.hits.iter().any(|hit| !hit.shown) {
+            self.add("searches", "something hidden");
         }
     }
 

@@ -1,4 +1,4 @@
-//! [`Search`]: what there is to import, looked up before an import starts so that it can say so.
+//! [`Sources`]: what there is to import, looked up before an import starts so that it can say so.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -20,7 +20,7 @@ use crate::{
 
 /// What there is to import.
 #[derive(Default)]
-pub struct Search {
+pub struct Sources {
     /// The transcripts, each once.
     pub sources: Vec<Source>,
     /// The directories that were searched for them.
@@ -29,7 +29,7 @@ pub struct Search {
     known: HashSet<PathBuf>,
 }
 
-impl Search {
+impl Sources {
     /// Looks where the agents keep transcripts, in each place for those of its own.
     ///
     /// # Errors
