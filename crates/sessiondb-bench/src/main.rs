@@ -8,6 +8,7 @@ mod engine;
 mod import;
 mod peer;
 mod sample;
+mod search;
 mod serve;
 mod views;
 
@@ -56,6 +57,18 @@ enum Bench {
         #[arg(long, default_value_t = 500)]
         samples: usize,
     },
+    /// Searches in a large store, what the index takes, and what it would cost an append.
+    Search {
+        /// How many messages the store has.
+        #[arg(long, default_value_t = 300_000)]
+        messages: u64,
+        /// How often each thing is searched for.
+        #[arg(long, default_value_t = 200)]
+        rounds: usize,
+        /// Where the samples are, whose words are said.
+        #[arg(long, default_value = "samples")]
+        samples: PathBuf,
+    },
     /// Imports of long transcripts, made from the samples.
     Import {
         /// How many records a transcript has.
@@ -97,6 +110,7 @@ fn main() -> Outcome<()> {
         Bench::Serve(options) => serve::run(&options, seed),
         Bench::Process(process) => engine::processes::process(&process, seed),
         Bench::Views { messages, samples } => Ok(views::run(messages, samples, seed)?),
+        Bench::Search { messages, rounds, samples } => search::run(messages, rounds, &samples, seed),
         Bench::Import { records, samples, runs } => import::run(records, &samples, runs, seed),
         Bench::Ait42 { sessions, rounds, largest, adds, peer } => {
             ait42::run(sessions, rounds, largest, adds, &peer, seed)

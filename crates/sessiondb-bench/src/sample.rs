@@ -46,6 +46,12 @@ impl Times {
         sorted.get(at).map_or(0.0, |time| time.as_secs_f64() * 1e6)
     }
 
+    /// The mean, in microseconds.
+    pub fn mean(&self) -> f64 {
+        let sum: Duration = self.0.iter().sum();
+        sum.as_secs_f64() * 1e6 / self.0.len().max(1) as f64
+    }
+
     pub fn median(&self) -> f64 {
         self.percentile(50)
     }

@@ -5,7 +5,7 @@ use std::{env, fs, path::Path, process::Command, thread};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Machine {
+pub(crate) struct Machine {
     cores: usize,
     kernel: String,
     /// Of the directory in which the databases were.

@@ -10,7 +10,7 @@ pub(crate) mod layout;
 mod legend;
 mod list;
 mod load;
-mod machine;
+pub(crate) mod machine;
 mod mutex;
 mod ours;
 mod plot;
