@@ -96,10 +96,15 @@ pub(crate) fn run(messages: u64, rounds: usize, samples: &Path, seed: u64) -> Ou
         begun.elapsed().as_secs_f64(),
         written.as_secs_f64()
     );
-    let newest = Search { limit: LIMIT, ..Search::new("ticket1*")? };
+    let newest = Search { limit: LIMIT, ..Search::new("nowhere0")? };
     let mut behind = Times::default();
-    behind.measure(|| store.search(&newest))?;
-    println!("a page while the index is behind: {:.1} ms", behind.median() / 1e3);
+    for _ in 0..5 {
+        behind.measure(|| store.search(&newest))?;
+    }
+    println!(
+        "a page of nothing while the index is behind, 4,000 messages looked at: {:.1} ms",
+        behind.median() / 1e3
+    );
     let begun = Instant::now();
     store.optimize()?;
     println!(
@@ -153,7 +158,8 @@ pub(crate) fn run(messages: u64, rounds: usize, samples: &Path, seed: u64) -> Ou
 fn bytes(path: &Path, messages: u64) -> Outcome<()> {
     let conn = Connection::open(path)?;
     let sum = |names: &str| -> Outcome<i64> {
-        let sql = format!("SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE aggregate AND name {names}");
+        let sql =
+            format!("SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE aggregate = TRUE AND name {names}");
         Ok(conn.query_row(&sql, [], |row| row.get(0))?)
     };
     let (index, others) = (sum("LIKE 'search%'")?, sum("NOT LIKE 'search%'")?);

@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     command::{
         ait42, append, check, compact, completions, export, fork, import, ls, new, optimize, patch, pop,
-        recover, repair, reset, rewind, rm, search, serve, show, stats, token, uncompact, undo,
+        recover, repair, reset, rewind, rm, search, serve, show, state, stats, token, uncompact, undo,
     },
     exit::{Exit, Failure},
 };
@@ -61,6 +61,7 @@ pub enum StoreCommand {
     Ls(ls::Args),
     Show(show::Args),
     Search(search::Args),
+    State(state::Args),
     Stats(stats::Args),
     Patch(patch::Args),
     Compact(compact::Args),
@@ -97,6 +98,7 @@ impl StoreCommand {
             StoreCommand::New(args) => args.check().map(|()| true),
             StoreCommand::Append(args) => args.check(),
             StoreCommand::Serve(_) => Ok(true),
+            StoreCommand::State(args) => args.makes(),
             StoreCommand::Token(args) => Ok(args.makes()),
             StoreCommand::Export(_)
             | StoreCommand::Ls(_)

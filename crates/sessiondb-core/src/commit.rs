@@ -392,6 +392,9 @@ impl Commit {
             Some(Write::Restore(_)) if self.key.agent_id == KEPT => self.key.validate_any()?,
             _ => self.key.validate()?,
         }
+        if !system {
+            self.validate_place()?;
+        }
         self.id.as_deref().map_or(Ok(()), |id| validate_id("commit id", id))?;
         self.at.map_or(Ok(()), time::validate)?;
         if self.writes.contains(&Write::Delete) && self.writes.len() > 1 {

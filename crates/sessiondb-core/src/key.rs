@@ -7,7 +7,7 @@ use serde::{
     de::{self, MapAccess, Visitor},
 };
 
-use crate::{Error, LogId, Result, fingerprint::Fingerprint, limits};
+use crate::{Error, LogId, Result, Scope, fingerprint::Fingerprint, limits};
 
 /// The address of a session: who talks to whom, and where.
 ///
@@ -17,7 +17,7 @@ use crate::{Error, LogId, Result, fingerprint::Fingerprint, limits};
 ///
 /// A part has at most [`KEY_PART_BYTES_MAX`](limits::KEY_PART_BYTES_MAX) bytes, all five at most
 /// [`KEY_BYTES_MAX`](limits::KEY_BYTES_MAX). NUL is refused, and so is a part that begins with `~`: those addresses
-/// are the store's own.
+/// are the store's own, but for those of [scopes](SessionKey::of_scope).
 ///
 /// # Text form
 ///
@@ -55,6 +55,9 @@ pub const KEPT: &str = "~kept";
 /// and out of their sight: see [`Store::system`](crate::Store::system).
 pub const SYSTEM: &str = "~system";
 
+/// The part of an address that says that a scope's state stands there: see [`SessionKey::of_scope`].
+pub const SCOPE: &str = "~scope";
+
 /// The names of a key's parts, in order.
 pub const KEY_PARTS: [&str; 5] = ["agent_id", "channel", "account_id", "peer_kind", "peer_id"];
 
@@ -81,11 +84,32 @@ impl SessionKey {
         [&self.agent_id, &self.channel, &self.account_id, &self.peer_kind, &self.peer_id]
     }
 
-    /// Whether the store accepts this key.
+    /// Where a scope's state is kept: the scope's parts, then [`SCOPE`] in the place of the next one, as `support:~scope:::`. Of a
+    /// scope of five parts it is the session.
+    pub fn of_scope(scope: &Scope) -> SessionKey {
+        let marked = scope.parts().iter().map(String::as_str).chain([SCOPE]);
+        let mut parts = marked.chain(std::iter::repeat(""));
+        let mut next = || parts.next().unwrap_or_default();
+        SessionKey::new(next(), next(), next(), next(), next())
+    }
+
+    /// Whether it is where a scope's state is kept.
+    pub fn is_of_scope(&self) -> bool {
+        let parts = self.parts();
+        let place = parts.iter().position(|part| part.starts_with('~'));
+        place.is_some_and(|place| {
+            parts[place] == SCOPE && parts[place + 1..].iter().all(|part| part.is_empty())
+        })
+    }
+
+    /// Whether the store accepts this key: that of a session, or of a scope's state.
     ///
     /// # Errors
     /// [`Error::Invalid`] that names the part: too long, with a NUL, or beginning with the reserved `~`.
     pub fn validate(&self) -> Result<()> {
+        if self.is_of_scope() {
+            return self.validate_any();
+        }
         for (name, part) in KEY_PARTS.into_iter().zip(self.parts()) {
             if part.starts_with('~') {
                 return Err(Error::Invalid(format!(
@@ -115,9 +139,9 @@ impl SessionKey {
         Ok(key)
     }
 
-    /// Whether it is an address of the store's own.
+    /// Whether it is an address of the store's own, which callers cannot name.
     pub fn is_reserved(&self) -> bool {
-        self.parts().iter().any(|part| part.starts_with('~'))
+        !self.is_of_scope() && self.parts().iter().any(|part| part.starts_with('~'))
     }
 
     /// Whether it can be a key at all, the caller's or the store's own.

@@ -46,6 +46,7 @@ mod restore;
 mod scope;
 pub mod search;
 mod session;
+mod state;
 mod store;
 pub mod time;
 mod view;
@@ -58,7 +59,7 @@ pub use document::{Document, DocumentFilter, DocumentPage, NewDocument};
 pub use error::{Conflict, Error, ErrorClass, Result};
 pub use feed::{Change, ChangePage};
 pub use json::Json;
-pub use key::{KEPT, KEY_PARTS, SYSTEM, SessionKey};
+pub use key::{KEPT, KEY_PARTS, SCOPE, SYSTEM, SessionKey};
 pub use lineage::{ForkedFrom, Inherited, Lineage};
 pub use memory::MemoryBackend;
 pub use message::{Message, NewMessage, Weight};
@@ -67,8 +68,9 @@ pub use restore::{Restore, RestoredAncestor, RestoredChange, RestoredSession, Re
 pub use scope::Scope;
 pub use search::{Hit, HitPage, Piece, Search, Terms};
 pub use session::{
-    Cursor, FAMILY_DEFAULT, STATUS_DEFAULT, Session, SessionFilter, SessionOrder, SessionPage,
+    Cursor, FAMILY_DEFAULT, FAMILY_SCOPE, STATUS_DEFAULT, Session, SessionFilter, SessionOrder, SessionPage,
 };
+pub use state::STATE;
 pub use store::Store;
 pub use time::Time;
 pub use view::{Ancestor, LogId, Span, View, ViewChange, ViewChangeKind, ancestors_of_fork, resolve};

@@ -8,6 +8,9 @@ use crate::{Error, Json, LogId, Result, SessionKey, Time, View, limits, time, wi
 
 /// The family of a session that was opened without naming one: a plain conversation.
 pub const FAMILY_DEFAULT: &str = "chat";
+/// The family of what is kept at the addresses of [scopes](crate::SessionKey::of_scope). Lists have it only where they are asked
+/// for it.
+pub const FAMILY_SCOPE: &str = "scope";
 /// The status of a session that was opened without naming one.
 pub const STATUS_DEFAULT: &str = "active";
 

@@ -1,6 +1,6 @@
 //! [`Choice`]: which sessions to export.
 
-use sessiondb::{Error, LogId, Scope, SessionFilter, SessionKey, SessionOrder, Store};
+use sessiondb::{Error, FAMILY_SCOPE, LogId, Scope, SessionFilter, SessionKey, SessionOrder, Store};
 
 /// Sessions read at a time: their metadata may be large.
 const PAGE: usize = 100;
@@ -8,7 +8,7 @@ const PAGE: usize = 100;
 /// Which sessions to export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
-    /// All that match; the default filter matches every session. Its order, its cursor and its limit do not count.
+    /// All that match, and the state of scopes that match; the default filter matches every session. Its order, its cursor and its limit do not count.
     Matching(Box<SessionFilter>),
     /// These, each once however often it is named.
     Keys(Vec<SessionKey>),
@@ -40,13 +40,18 @@ impl Choice {
             Choice::Matching(filter) => {
                 // A list by creation keeps its order while others write, so no session is passed over.
                 let order = SessionOrder::CreatedOldest;
-                let mut filter = SessionFilter { order, after: None, limit: PAGE, ..(**filter).clone() };
-                loop {
-                    let page = store.session_list(&filter).await?;
-                    sessions.extend(page.sessions.into_iter().map(|session| (session.log, session.key)));
-                    filter.after = page.next;
-                    if filter.after.is_none() {
-                        break;
+                let asked = SessionFilter { order, after: None, limit: PAGE, ..(**filter).clone() };
+                // The state of scopes is listed where it is asked for, and belongs to whatever is not of one family.
+                let of_scopes = SessionFilter { family: Some(FAMILY_SCOPE.into()), ..asked.clone() };
+                let scopes = asked.family.is_none().then_some(of_scopes);
+                for mut filter in [asked].into_iter().chain(scopes) {
+                    loop {
+                        let page = store.session_list(&filter).await?;
+                        sessions.extend(page.sessions.into_iter().map(|session| (session.log, session.key)));
+                        filter.after = page.next;
+                        if filter.after.is_none() {
+                            break;
+                        }
                     }
                 }
             }

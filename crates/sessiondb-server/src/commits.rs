@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use sessiondb::{Commit, Receipt, Write, limits};
+use sessiondb::{Commit, Receipt, SessionKey, Write, limits};
 
 use crate::{
     access::Access,
@@ -36,10 +36,12 @@ pub(crate) async fn commit(
     if commits.iter().any(|commit| !commit.expect.is_empty() || commit.writes.is_empty()) {
         access.must(Right::Read)?;
     }
-    for write in commits.iter().flat_map(|commit| &commit.writes) {
-        access.must(right_to(write))?;
-        if matches!(write, Write::Fork(_)) {
-            access.must(Right::Read)?;
+    for commit in &commits {
+        for write in &commit.writes {
+            access.must(right_to(write, &commit.key))?;
+            if matches!(write, Write::Fork(_)) {
+                access.must(Right::Read)?;
+            }
         }
     }
     let noted = noted(&access, &commits);
@@ -70,8 +72,10 @@ fn noted(access: &Access, commits: &[Commit]) -> Vec<(&'static str, String)> {
 }
 
 /// What a write asks of who makes it.
-fn right_to(write: &Write) -> Right {
+fn right_to(write: &Write, key: &SessionKey) -> Right {
     match write {
+        // What is opened there is state.
+        Write::Open(_) if key.is_of_scope() => Right::State,
         Write::Open(_) | Write::Append(_) | Write::AddTokens(_) => Right::Append,
         Write::Delete => Right::Delete,
         Write::Restore(_) => Right::Import,

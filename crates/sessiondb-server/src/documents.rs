@@ -7,7 +7,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use sessiondb::{Commit, Document, DocumentFilter, Expect, Json as Text, NewDocument, SessionKey, Write};
+use sessiondb::{
+    Commit, Document, DocumentFilter, Error, Expect, Json as Text, NewDocument, SessionKey, Write,
+};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
@@ -22,9 +24,9 @@ use crate::{
 /// A page of documents.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DocumentsJson {
-    documents: Vec<Document>,
+    pub documents: Vec<Document>,
     /// What to give as `cursor` for the next page; null at the end.
-    next: Option<String>,
+    pub next: Option<String>,
 }
 
 /// Which documents.
@@ -76,9 +78,20 @@ pub(crate) async fn get(
     headers: HeaderMap,
     Named((text, collection, id)): Named<Address>,
 ) -> Result<Response, Problem> {
-    let document = stored(&access, &key(&text)?, &collection, &id).await?;
+    answer(&access, &headers, &key(&text)?, &collection, &id).await
+}
+
+/// The document under this name, if there is one.
+pub(crate) async fn answer(
+    access: &Access,
+    headers: &HeaderMap,
+    key: &SessionKey,
+    collection: &str,
+    id: &str,
+) -> Result<Response, Problem> {
+    let document = stored(access, key, collection, id).await?;
     let tag = quoted(&document.revision.to_string());
-    if let Some(condition) = Condition::read(&headers, &header::IF_NONE_MATCH)?
+    if let Some(condition) = Condition::read(headers, &header::IF_NONE_MATCH)?
         && condition.matches(&document.revision.to_string())
     {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
@@ -90,9 +103,16 @@ async fn stored(access: &Access, key: &SessionKey, collection: &str, id: &str) -
     if let Some(document) = access.store.document(key, collection, id).await? {
         return Ok(document);
     }
-    found(access, key).await?;
-    let detail = format!("session {key} has no document {collection}/{id}");
-    Err(Problem::new(Kind::NotFound, detail))
+    // The state of a scope needs nothing to be opened first.
+    if !key.is_of_scope() {
+        found(access, key).await?;
+    }
+    Err(missing(key, collection, id))
+}
+
+fn missing(key: &SessionKey, collection: &str, id: &str) -> Problem {
+    let place = if key.is_of_scope() { "the scope of" } else { "session" };
+    Problem::new(Kind::NotFound, format!("{place} {key} has no document {collection}/{id}"))
 }
 
 /// Puts a document, new or in place of the one that is there; the body is what it says. With `If-Match`, only if nobody
@@ -109,7 +129,7 @@ pub(crate) async fn put(
     Body(body): Body<Text>,
 ) -> Result<Response, Problem> {
     let write = Write::PutDocument(NewDocument::new(collection.clone(), id.clone(), body));
-    change(&app, &access, &headers, (text, collection, id), write).await
+    change(&app, &access, &headers, Commit::new(key(&text)?).write(write), &collection, &id).await
 }
 
 /// Changes a document by a merge patch (RFC 7396): members replace, null removes. One that is not there is made of the patch.
@@ -125,25 +145,26 @@ pub(crate) async fn patch(
     Body(patch): Body<Text>,
 ) -> Result<Response, Problem> {
     let write = Write::PatchDocument { collection: collection.clone(), id: id.clone(), patch };
-    change(&app, &access, &headers, (text, collection, id), write).await
+    change(&app, &access, &headers, Commit::new(key(&text)?).write(write), &collection, &id).await
 }
 
-async fn change(
+/// Makes a commit that changes one document, under the conditions in the headers, and answers with the document.
+pub(crate) async fn change(
     app: &App,
     access: &Access,
     headers: &HeaderMap,
-    (text, collection, id): Address,
-    write: Write,
+    mut commit: Commit,
+    collection: &str,
+    id: &str,
 ) -> Result<Response, Problem> {
     access.must(Right::Read)?;
-    let key = key(&text)?;
-    let mut commit = Commit::new(key.clone()).write(write);
+    let key = commit.key.clone();
     commit.id = idempotency_key(headers)?;
-    commit.expect.extend(expected(headers, &collection, &id)?);
+    commit.expect.extend(expected(headers, collection, id)?);
     let receipt = access.store.commit_one(commit).await.map_err(Problem::of_condition)?;
     app.feed.written();
     // Somebody else may have changed or removed it since: then this is no tag of what was written here.
-    match access.store.document(&key, &collection, &id).await? {
+    match access.store.document(&key, collection, id).await? {
         None => Ok(StatusCode::NO_CONTENT.into_response()),
         Some(document) if document.revision != receipt.revision => Ok(Json(document).into_response()),
         Some(document) => {
@@ -161,18 +182,31 @@ pub(crate) async fn remove(
     access: Access,
     headers: HeaderMap,
     Named((text, collection, id)): Named<Address>,
-) -> Result<Response, Problem> {
-    let key = key(&text)?;
-    let write = Write::RemoveDocument { collection: collection.clone(), id: id.clone() };
+) -> Result<StatusCode, Problem> {
+    take_out(&app, &access, &headers, key(&text)?, &collection, &id).await
+}
+
+/// Removes a document, under the conditions in the headers.
+pub(crate) async fn take_out(
+    app: &App,
+    access: &Access,
+    headers: &HeaderMap,
+    key: SessionKey,
+    collection: &str,
+    id: &str,
+) -> Result<StatusCode, Problem> {
+    let write = Write::RemoveDocument { collection: collection.into(), id: id.into() };
     let mut commit = Commit::new(key.clone()).write(write);
-    commit.id = idempotency_key(&headers)?;
-    commit.expect.extend(expected(&headers, &collection, &id)?);
-    let receipt = access.store.commit_one(commit).await.map_err(Problem::of_condition)?;
-    if !receipt.changed {
-        return Err(Problem::new(Kind::NotFound, format!("session {key} has no document {collection}/{id}")));
+    commit.id = idempotency_key(headers)?;
+    commit.expect.extend(expected(headers, collection, id)?);
+    match access.store.commit_one(commit).await {
+        Err(Error::NotFound(_)) if key.is_of_scope() => return Err(missing(&key, collection, id)),
+        Err(error) => return Err(Problem::of_condition(error)),
+        Ok(receipt) if !receipt.changed => return Err(missing(&key, collection, id)),
+        Ok(_) => {}
     }
     app.feed.written();
-    Ok(StatusCode::NO_CONTENT.into_response())
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// What the headers expect of the document.

@@ -30,6 +30,7 @@ mod right;
 mod router;
 mod search;
 mod sessions;
+mod state;
 mod token;
 mod tokens;
 mod usage;

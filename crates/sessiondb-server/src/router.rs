@@ -35,14 +35,14 @@ use crate::{
     problem::{Details, Kind, Problem},
     reference,
     right::Right,
-    search, sessions, usage, views, worktree,
+    search, sessions, state, usage, views, worktree,
 };
 
 #[derive(OpenApi)]
 #[openapi(
     info(title = "SessionDB", description = "The session store for AI agents: who talked to whom, what was said, which tools ran, what state it reached. An answer to a write means that it is durable."),
     components(schemas(Details)),
-    tags((name = "sessions"), (name = "messages"), (name = "documents"), (name = "views"), (name = "commits"),
+    tags((name = "sessions"), (name = "messages"), (name = "documents"), (name = "state"), (name = "views"), (name = "commits"),
          (name = "changes"), (name = "interview"), (name = "worktree"), (name = "admin"), (name = "operations")),
     security(("token" = []))
 )]
@@ -110,6 +110,11 @@ fn api() -> OpenApiRouter<App> {
         .add(State, routes!(documents::put))
         .add(State, routes!(documents::patch))
         .add(State, routes!(documents::remove))
+        .add(Read, routes!(state::list))
+        .add(Read, routes!(state::get))
+        .add(State, routes!(state::put))
+        .add(State, routes!(state::patch))
+        .add(State, routes!(state::remove))
         .add(State, routes!(views::compact))
         .add(State, routes!(views::uncompact))
         .add(State, routes!(views::reset))

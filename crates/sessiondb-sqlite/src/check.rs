@@ -78,8 +78,8 @@ fn page(conn: &Connection, after: i64, report: &mut CheckReport) -> Result<Optio
         last = Some(row.get(0)?);
         match row::session(row).and_then(|session| Ok((session, row::latest(row)?))) {
             Ok((session, latest)) => {
-                // What is kept of deleted sessions for their forks is no session.
-                report.sessions += u64::from(!session.key.is_reserved());
+                // What is kept of deleted sessions for their forks is no session, nor is a scope's state.
+                report.sessions += u64::from(!session.key.is_reserved() && !session.key.is_of_scope());
                 let counted = (report.messages, report.documents);
                 if let Err(failure) = self::session(conn, &session, latest, report) {
                     report.found(&session.key, Error::from(failure));

@@ -30,9 +30,17 @@ use crate::{
     transaction::WriteConnection,
 };
 
-/// Messages of one transaction of the index, and about how much text.
-const STEP_MESSAGES: usize = 1_000;
-const STEP_BYTES: usize = 2 << 20;
+/// Messages of one transaction of the index, and about how many bytes of words: few while others write, who wait for it some 5 ms,
+/// and many where nobody does, since each transaction makes a piece of the index that is merged with others later.
+const FEW: Size = Size { messages: 250, bytes: 256 << 10 };
+const MANY: Size = Size { messages: 4_000, bytes: 4 << 20 };
+
+#[derive(Clone, Copy)]
+struct Size {
+    messages: usize,
+    bytes: usize,
+}
+
 /// Rows that leave the index in one transaction.
 const STEP_GONE: usize = 2_000;
 /// How long after a commit the index follows: whoever writes much is served in fewer transactions.
@@ -83,7 +91,7 @@ struct Step {
 }
 
 impl Step {
-    fn read(conn: &Connection) -> Result<Option<Step>, Failure> {
+    fn read(conn: &Connection, size: Size) -> Result<Option<Step>, Failure> {
         let from = indexed(conn)?;
         let gone = conn
             .prepare_cached("SELECT id FROM search_gone ORDER BY id LIMIT ?1")?
@@ -95,10 +103,10 @@ impl Step {
              WHERE m.id > ?1 ORDER BY m.id LIMIT ?2",
             MESSAGE_COLUMNS.split(", ").map(|column| format!("m.{column}")).collect::<Vec<_>>().join(", ")
         ))?;
-        let mut rows = statement.query(params![from, STEP_MESSAGES as i64])?;
+        let mut rows = statement.query(params![from, size.messages as i64])?;
         let (mut words, mut bytes) = (Words::default(), 0);
         while let Some(row) = rows.next()?
-            && bytes < STEP_BYTES
+            && bytes < size.bytes
         {
             step.to = row.get(0)?;
             let agent: String = row.get("agent_id")?;
@@ -148,8 +156,8 @@ impl Step {
 }
 
 /// Puts the next stretch into the index. Answers how many messages are still behind; `None` if there was nothing to do.
-fn step(readers: &Readers, queue: &Queue<WriteConnection>) -> Result<Option<u64>> {
-    let Some(step) = readers.read_blocking(Step::read)? else { return Ok(None) };
+fn step(readers: &Readers, queue: &Queue<WriteConnection>, size: Size) -> Result<Option<u64>> {
+    let Some(step) = readers.read_blocking(|conn| Step::read(conn, size))? else { return Ok(None) };
     queue.with_writer(|writer| writer.transact(|conn| step.write(conn)))?;
     Ok(Some(step.behind))
 }
@@ -159,7 +167,7 @@ fn step(readers: &Readers, queue: &Queue<WriteConnection>) -> Result<Option<u64>
 /// # Errors
 /// As a commit's.
 pub(crate) fn bring_up_to_date(readers: &Readers, queue: &Queue<WriteConnection>) -> Result<()> {
-    while step(readers, queue)?.is_some() {}
+    while step(readers, queue, MANY)?.is_some() {}
     // As FTS5's documentation says: a negative number begins, positive ones go on, until a step changes next to nothing.
     // <https://www.sqlite.org/fts5.html#the_merge_command>
     let mut pages = -MERGE_PAGES;
@@ -254,19 +262,21 @@ impl Indexer {
 impl Shared {
     /// The thread.
     fn serve(&self, readers: &Readers, queue: &Queue<WriteConnection>) {
-        let mut wait = DELAY;
+        let (mut wait, mut size) = (DELAY, FEW);
         loop {
             if self.closes_within(wait) {
                 return self.finish(readers, queue);
             }
             self.state.lock().behind = false;
             let begun = Instant::now();
-            wait = match step(readers, queue) {
+            wait = match step(readers, queue, size) {
                 Ok(Some(behind)) => {
                     let others_write = self.state.lock().behind;
+                    size = if others_write { FEW } else { MANY };
                     pause(begun.elapsed(), others_write, behind)
                 }
                 Ok(None) => {
+                    size = FEW;
                     let mut state = self.state.lock();
                     while !state.behind && !state.closing {
                         self.changed.wait(&mut state);
@@ -291,9 +301,9 @@ impl Shared {
     }
 
     fn finish(&self, readers: &Readers, queue: &Queue<WriteConnection>) {
-        let behind = readers.read_blocking(|conn| Ok(Step::read(conn)?.map_or(0, |step| step.behind)));
+        let behind = readers.read_blocking(|conn| Ok(Step::read(conn, FEW)?.map_or(0, |step| step.behind)));
         if behind.is_ok_and(|behind| CLOSING.contains(&behind)) {
-            while step(readers, queue).is_ok_and(|more| more.is_some()) {}
+            while step(readers, queue, MANY).is_ok_and(|more| more.is_some()) {}
         }
     }
 }
@@ -323,7 +333,7 @@ mod tests {
             let message = "INSERT INTO messages (session_id, role, content, created_at) VALUES (1, 'user', ?1, '2026-11-19')";
             conn.execute(message, [text]).unwrap();
         }
-        let step = Step::read(&conn).unwrap().unwrap();
+        let step = Step::read(&conn, FEW).unwrap().unwrap();
         conn.execute("DELETE FROM messages WHERE seq = 1", []).unwrap();
         step.write(&conn).unwrap();
         let count = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
@@ -333,12 +343,12 @@ mod tests {
         conn.execute("DELETE FROM messages", []).unwrap();
         assert_eq!(count("SELECT count(*) FROM search_gone"), 1);
         step.write(&conn).unwrap();
-        Step::read(&conn).unwrap().unwrap().write(&conn).unwrap();
+        Step::read(&conn, FEW).unwrap().unwrap().write(&conn).unwrap();
         assert_eq!(
             (count("SELECT count(*) FROM search_docsize"), count("SELECT count(*) FROM search_gone")),
             (0, 0)
         );
-        assert!(Step::read(&conn).unwrap().is_none());
+        assert!(Step::read(&conn, FEW).unwrap().is_none());
     }
 
     #[test]

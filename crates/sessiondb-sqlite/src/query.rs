@@ -4,8 +4,8 @@ use rusqlite::{
     CachedStatement, Connection, OptionalExtension, Params, Row, params, params_from_iter, types::Value,
 };
 use sessiondb_core::{
-    Ancestor, Cursor, Document, DocumentFilter, DocumentPage, ForkedFrom, Inherited, Json, KEPT, Lineage,
-    LogId, Session, SessionFilter, SessionKey, SessionPage, Time, ViewChange, time,
+    Ancestor, Cursor, Document, DocumentFilter, DocumentPage, FAMILY_SCOPE, ForkedFrom, Inherited, Json,
+    KEPT, Lineage, LogId, SCOPE, Session, SessionFilter, SessionKey, SessionPage, Time, ViewChange, time,
 };
 
 use crate::{
@@ -81,8 +81,10 @@ pub(crate) fn session_list_sql(filter: &SessionFilter, range: Range) -> (String,
     let mut params: Vec<Value> = Vec::new();
     // What is the store's own is listed only for who asks for it, and deleted sessions that forks read for nobody.
     let own = filter.agent_id.as_deref().is_some_and(|agent| agent.starts_with('~'));
+    let of_scopes = filter.family.as_deref() == Some(FAMILY_SCOPE);
     let mut conditions = match own {
         true => vec![format!("+agent_id <> '{KEPT}'")],
+        false if of_scopes => vec![format!("(+agent_id NOT GLOB '~*' OR +agent_id = '{SCOPE}')")],
         false => vec!["+agent_id NOT GLOB '~*'".into()],
     };
     let mut condition = |sql: &str, value: Value| {
@@ -105,8 +107,9 @@ pub(crate) fn session_list_sql(filter: &SessionFilter, range: Range) -> (String,
             condition(sql, Value::Text(part.clone()));
         }
     }
-    if let Some(family) = &filter.family {
-        condition("+family = ?", Value::Text(family.clone()));
+    match &filter.family {
+        Some(family) => condition("+family = ?", Value::Text(family.clone())),
+        None => condition("+family <> ?", Value::Text(FAMILY_SCOPE.into())),
     }
     if !filter.statuses.is_empty() {
         let statuses =

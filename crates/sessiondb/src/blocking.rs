@@ -16,7 +16,7 @@
 use pollster::block_on;
 
 use crate::{
-    ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, HitPage, Lineage, Message,
+    ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, HitPage, Json, Lineage, Message,
     MessagePage, NewMessage, Opening, Parts, PartsPage, Receipt, Result, Scope, Search, Session,
     SessionFilter, SessionKey, SessionPage, SessionParts, ViewChange, Window,
 };
@@ -114,6 +114,26 @@ impl Store {
 
     pub fn changes(&self, after: Option<u64>, limit: usize) -> Result<ChangePage> {
         block_on(self.inner.changes(after, limit))
+    }
+
+    pub fn state(&self, scope: &Scope, name: &str) -> Result<Option<Document>> {
+        block_on(self.inner.state(scope, name))
+    }
+
+    pub fn state_list(&self, scope: &Scope, after: Option<String>, limit: usize) -> Result<DocumentPage> {
+        block_on(self.inner.state_list(scope, after, limit))
+    }
+
+    pub fn state_put(&self, scope: &Scope, name: &str, value: Json) -> Result<Receipt> {
+        block_on(self.inner.state_put(scope, name, value))
+    }
+
+    pub fn state_patch(&self, scope: &Scope, name: &str, patch: Json) -> Result<Receipt> {
+        block_on(self.inner.state_patch(scope, name, patch))
+    }
+
+    pub fn state_remove(&self, scope: &Scope, name: &str) -> Result<bool> {
+        block_on(self.inner.state_remove(scope, name))
     }
 
     pub fn search(&self, search: &Search) -> Result<HitPage> {

@@ -22,6 +22,7 @@ pub mod rm;
 pub mod search;
 pub mod serve;
 pub mod show;
+pub mod state;
 pub mod stats;
 pub mod token;
 pub mod uncompact;

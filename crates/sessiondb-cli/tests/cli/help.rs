@@ -18,6 +18,7 @@ fn help_of_every_command() {
         "ls",
         "show",
         "search",
+        "state",
         "stats",
         "patch",
         "compact",

@@ -26,6 +26,7 @@ mod rm;
 mod safety;
 mod search;
 mod show;
+mod state;
 mod stats;
 mod support;
 mod undo;

@@ -67,6 +67,7 @@ mod restores;
 mod scopes;
 mod search;
 mod sessions;
+mod state;
 #[cfg(test)]
 mod tests;
 mod times;
@@ -304,6 +305,13 @@ macro_rules! conformance_promises {
                 the_feed_names_sessions_that_are_gone
                 a_scoped_feed_tells_what_is_inside
                 a_place_behind_the_feed_is_refused
+                ;
+            state:
+                each_scope_has_state_of_its_own
+                state_changes_together_with_sessions
+                state_is_in_no_list_but_in_the_feed
+                a_handle_sees_the_state_within_its_scope
+                where_state_is_there_is_nothing_else
                 ;
             search:
                 words_are_found_in_every_session

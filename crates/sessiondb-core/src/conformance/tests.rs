@@ -57,6 +57,8 @@ enum Fault {
     HidesTheHidden,
     /// A search finds nothing that no view shows.
     HidesFromSearch,
+    /// A search looks everywhere, whatever its scope.
+    SearchesEverywhere,
     /// Nobody knows who reads a log.
     NoReaders,
     /// A closed and re-opened store has lost its last session.
@@ -181,7 +183,11 @@ impl Backend for Faulty {
     }
 
     async fn search(&self, search: &Search) -> Result<HitPage> {
-        let mut page = self.0.search(search).await?;
+        let mut search = search.clone();
+        if self.1 == Fault::SearchesEverywhere {
+            search.scope = crate::Scope::all();
+        }
+        let mut page = self.0.search(&search).await?;
         if self.1 == Fault::HidesFromSearch {
             page.hits.retain(|hit| hit.shown);
         }
@@ -248,6 +254,7 @@ fn the_model_test_finds_each_fault() {
         Fault::CutsCalls,
         Fault::HidesTheHidden,
         Fault::HidesFromSearch,
+        Fault::SearchesEverywhere,
         Fault::NoReaders,
         Fault::Lost,
     ] {

@@ -20,8 +20,8 @@ use parking_lot::Mutex;
 
 use crate::{
     Ancestor, Backend, Change, ChangePage, CheckReport, Commit, Cursor, Document, DocumentFilter,
-    DocumentPage, Error, ForkedFrom, HitPage, Inherited, Lineage, LogId, Message, MessagePage, Parts,
-    PartsPage, Receipt, Result, SYSTEM, Search, Session, SessionFilter, SessionKey, SessionPage,
+    DocumentPage, Error, FAMILY_SCOPE, ForkedFrom, HitPage, Inherited, Lineage, LogId, Message, MessagePage,
+    Parts, PartsPage, Receipt, Result, SYSTEM, Search, Session, SessionFilter, SessionKey, SessionPage,
     SessionParts, View, ViewChange, Window, limits, parts, time,
 };
 
@@ -212,7 +212,7 @@ impl Backend for MemoryBackend {
             let mut report = CheckReport::default();
             for (key, entry) in &state.sessions {
                 let session = &entry.session;
-                report.sessions += u64::from(!session.key.is_reserved());
+                report.sessions += u64::from(!session.key.is_reserved() && !session.key.is_of_scope());
                 if session.key.agent_id != SYSTEM {
                     report.documents += entry.documents.len() as u64;
                 }
@@ -267,13 +267,13 @@ impl Backend for MemoryBackend {
 fn matches(filter: &SessionFilter, session: &Session) -> bool {
     // What is the store's own is listed only for who asks for it.
     let own = filter.agent_id.as_deref().is_some_and(|agent| agent.starts_with('~'));
-    session.key.agent_id.starts_with('~') == own
+    (session.key.agent_id.starts_with('~') == own || session.key.is_of_scope())
         && filter
             .key_parts()
             .into_iter()
             .zip(session.key.parts())
             .all(|(want, part)| want.as_ref().is_none_or(|w| w == part))
-        && filter.family.as_ref().is_none_or(|family| *family == session.family)
+        && filter.family.as_ref().map_or(session.family != FAMILY_SCOPE, |family| *family == session.family)
         && (filter.statuses.is_empty() || filter.statuses.contains(&session.status))
         && filter.created_after.is_none_or(|bound| session.created_at > bound)
         && filter.created_before.is_none_or(|bound| session.created_at < bound)

@@ -10,7 +10,7 @@ use axum::{
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sessiondb::{
-    Commit, MemoryBackend, NewDocument, NewMessage, Scope, SessionKey, Store, Time, Write, time,
+    Commit, Json, MemoryBackend, NewDocument, NewMessage, Scope, SessionKey, Store, Time, Write, time,
 };
 use sessiondb_server::{NewToken, Options, Right, Rights, Tokens, routes};
 use tower::ServiceExt;
@@ -82,6 +82,8 @@ impl Desk {
             ]))
             .write(Write::PutDocument(todo));
         desk.store.commit_one(commit).await.unwrap();
+        let theme = Json::parse(r#"{"colour":"blue"}"#).unwrap();
+        desk.store.state_put(&"main:*".parse().unwrap(), "theme", theme).await.unwrap();
         desk.furnish_families().await;
         desk
     }

@@ -334,7 +334,7 @@ fn message() -> impl Strategy<Value = NewMessage> {
     let plain = (plain, option::weighted(0.3, moment(8)))
         .prop_map(|(message, created_at)| NewMessage { created_at, ..message });
     let named = (0_u8..4, 0_u8..5, prop::bool::weighted(0.1)).prop_map(|(id, other, dated)| NewMessage {
-        content: json(if other == 0 { "0" } else { "1" }),
+        content: json(if other == 0 { "\"word 0\"" } else { "\"word 1\"" }),
         opens: if other < 3 { vec![format!("call {id}")] } else { Vec::new() },
         closes: if other % 2 == 1 { vec![format!("call {}", (id + 3) % 4)] } else { Vec::new() },
         token_count: Some(id.into()),
