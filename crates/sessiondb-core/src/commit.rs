@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Error, FAMILY_DEFAULT, Json, KEPT, NewDocument, NewMessage, Restore, Result, SessionKey, Time, document,
+    Error, FAMILY_DEFAULT, Json, KEPT, LogId, NewDocument, NewMessage, Restore, Result, SessionKey, Time,
+    document,
     fingerprint::Fingerprint,
     limits,
     message::{validate_id, validate_name},
@@ -67,6 +68,8 @@ pub enum Expect {
     /// The view ends with exactly these messages, by number and in this order; at most
     /// [`PAGE_MAX`](limits::PAGE_MAX). No numbers: the view is empty.
     Tail(Vec<u64>),
+    /// The session is the one with this log, and not another that was opened under its key since.
+    Log(LogId),
     /// The document is at this revision; 0 means that it is absent.
     Document {
         /// The document's collection.
@@ -422,7 +425,7 @@ impl Commit {
                         "{count} messages are expected at the end of the view; at most {max} are allowed"
                     )));
                 }
-                Expect::Absent | Expect::State(_) | Expect::Head(_) | Expect::Tail(_) => {}
+                Expect::Absent | Expect::State(_) | Expect::Head(_) | Expect::Tail(_) | Expect::Log(_) => {}
             }
         }
         self.writes.iter().try_for_each(Write::validate)
@@ -481,6 +484,10 @@ impl Expect {
                 fields.text("tail");
                 fields.number(seqs.len() as u64);
                 seqs.iter().for_each(|seq| fields.number(*seq));
+            }
+            Expect::Log(log) => {
+                fields.text("log");
+                fields.number(log.0.cast_unsigned());
             }
             Expect::Document { collection, id, revision } => {
                 fields.text("document");

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Scope, SessionKey};
+use crate::{LogId, Scope, SessionKey};
 
 /// The result of every operation of the store.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -120,6 +120,14 @@ pub enum Conflict {
         expected: u64,
         /// The last sequence number now.
         current: u64,
+    },
+    /// The session is another than the commit expected: that one was deleted, and this one opened under its key.
+    #[error("expected the session with log {}, but it is another one{}", .expected.0, .current.map_or(", which does not exist".to_owned(), |log| format!(", with log {}", log.0)))]
+    Log {
+        /// The number of the log that the commit expected.
+        expected: LogId,
+        /// That of the session now; `None` if there is none.
+        current: Option<LogId>,
     },
     /// The view does not end with the messages that the commit expected.
     #[error("expected the view to end with messages {expected:?}, but it ends with {current:?}")]

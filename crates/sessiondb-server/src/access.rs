@@ -1,9 +1,12 @@
 //! Who may do what: the checks before a request comes to its route.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
-    extract::{FromRequestParts, Request, State},
+    extract::{ConnectInfo, FromRequestParts, Request, State},
     http::{HeaderMap, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -52,9 +55,14 @@ pub(crate) fn allowed_from(app: &App, request: &Request) -> Result<(), Problem> 
 
 /// Finds out who calls, and puts it into the request.
 pub(crate) async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    // Where no network is, as in tests, nobody has an address.
+    let address =
+        request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
     let caller = match &app.tokens {
-        None => Ok(Caller { token: "none".into(), rights: Rights::all(), scope: Scope::all() }),
-        Some(_) => caller(&app, request.headers()).await,
+        None => {
+            Ok(Caller { token: "none".into(), rights: Rights::all(), scope: Scope::all(), expires_at: None })
+        }
+        Some(_) => caller(&app, request.headers(), address).await,
     };
     let caller = match caller {
         Ok(caller) => caller,
@@ -68,10 +76,15 @@ pub(crate) async fn authenticate(State(app): State<App>, mut request: Request, n
     next.run(request).await
 }
 
-async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+async fn caller(app: &App, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Caller, Problem> {
     let refused = |detail: &str| {
         let hint = "send `Authorization: Bearer TOKEN`; `sessiondb token new` makes one";
         Problem::new(Kind::Unauthenticated, detail).hint(hint)
+    };
+    let tried = |problem: Problem| match address.map_or(Ok(()), |address| app.limits.refuse(address)) {
+        Ok(()) => problem,
+        Err(wait) => Problem::new(Kind::TooManyRequests, "too many tokens from this address were refused")
+            .retry_after(wait),
     };
     let Some(value) = headers.get(header::AUTHORIZATION) else {
         return Err(refused("the request has no token"));
@@ -79,9 +92,9 @@ async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
     let text = value.to_str().ok().and_then(|value| value.split_once(' '));
     let text = text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, text)| text.trim());
     let Some(token) = text.and_then(Token::parse) else {
-        return Err(refused(
+        return Err(tried(refused(
             "what the request shows is no token: it is mistyped, cut short, or something else",
-        ));
+        )));
     };
     let Some(tokens) = &app.tokens else { return Err(refused("no token is known here")) };
     match tokens.accept(&token).await? {
@@ -93,7 +106,7 @@ async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
                 Refused::Revoked => "the token was revoked",
             };
             tracing::warn!(token = token.id(), ?why, "a token was refused");
-            Err(refused(detail))
+            Err(tried(refused(detail)))
         }
     }
 }

@@ -57,17 +57,13 @@ pub(crate) struct Asked {
     #[schema(example = "support:*")]
     scope: String,
     /// After how many days it ends; 0 for never.
-    #[serde(default = "quarter")]
-    #[schema(default = 90, maximum = 36500)]
-    days: u32,
+    /// Without, after 90, or with the token that makes it if that is sooner.
+    #[schema(example = 90, maximum = 36500)]
+    days: Option<u32>,
 }
 
 fn everything() -> String {
     "*".into()
-}
-
-fn quarter() -> u32 {
-    90
 }
 
 /// A new token, whose text is shown this once.
@@ -84,7 +80,7 @@ fn tokens(app: &App) -> Result<&Tokens, Problem> {
     app.tokens.as_ref().ok_or_else(|| Problem::new(Kind::NoSuchRoute, detail))
 }
 
-/// Makes a token. It may do and see no more than the one that makes it.
+/// Makes a token. It may do and see no more than the one that makes it, and for no longer.
 #[utoipa::path(post, path = "/v1/tokens", tag = "admin", request_body = Asked, responses((status = 201, body = Made)))]
 pub(crate) async fn create(
     State(app): State<App>,
@@ -104,7 +100,7 @@ pub(crate) async fn create(
         name: asked.name,
         rights: asked.rights.into_iter().collect(),
         scope,
-        expires_at: after_days(asked.days)?,
+        expires_at: end(asked.days, access.caller.expires_at)?,
     };
     audit::note(&app, &access, "make a token", &format!("{} for {}", new.name, new.scope)).await?;
     let (token, info) = tokens(&app)?.create(new).await?;
@@ -133,6 +129,20 @@ pub(crate) async fn revoke(
     let info = revoked
         .ok_or_else(|| Problem::new(Kind::NotFound, format!("there is no token {}", id.escape_debug())))?;
     Ok(Json(info).into_response())
+}
+
+/// When a token ends that was asked for so many days by one that ends then.
+fn end(days: Option<u32>, makers: Option<Time>) -> Result<Option<Time>, Problem> {
+    let end = after_days(days.unwrap_or(90))?;
+    let outlives = makers.is_some_and(|makers| end.is_none_or(|end| end > makers));
+    match (outlives, days) {
+        (false, _) => Ok(end),
+        (true, None) => Ok(makers),
+        (true, Some(_)) => {
+            Err(Problem::new(Kind::Forbidden, "the token would outlive the one that makes it")
+                .hint("ask for fewer days, or leave them out: then it ends with its maker"))
+        }
+    }
 }
 
 /// When so many days are over; `None` for 0.

@@ -1,6 +1,6 @@
 //! [`App`]: what all routes share. [`Options`]: what may be chosen.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use governor::{
     DefaultKeyedRateLimiter, Quota,
@@ -15,6 +15,22 @@ use crate::{
     problem::{Kind, Problem},
     tokens::Tokens,
 };
+
+/// Refused tokens that one address may try in a minute before it is told to wait.
+const REFUSED_A_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
+/// Addresses that are remembered before those are forgotten that have waited.
+const ADDRESSES_MAX: usize = 10_000;
+
+/// The address, or of IPv6 the network that one sender has to himself.
+fn of_one_sender(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6([a, b, c, d, 0, 0, 0, 0].into())
+        }
+    }
+}
 
 /// What may be chosen of a server's routes. Where it listens is [`Listen`](crate::Listen)'s.
 #[derive(Debug, Clone)]
@@ -104,6 +120,19 @@ pub(crate) struct Limits {
     bodies: Arc<Semaphore>,
     followers_max: usize,
     followers: parking_lot::Mutex<std::collections::HashMap<Arc<str>, usize>>,
+    /// Addresses from which tokens came that were refused.
+    refused: DefaultKeyedRateLimiter<IpAddr>,
+}
+
+/// The room that the bodies of one request take, given back when it is answered: until then what was read of them is in memory, in
+/// one form or another.
+#[derive(Clone, Default)]
+pub(crate) struct Held(Arc<parking_lot::Mutex<Vec<OwnedSemaphorePermit>>>);
+
+impl Held {
+    pub fn hold(&self, room: OwnedSemaphorePermit) {
+        self.0.lock().push(room);
+    }
 }
 
 /// The place of one who follows a feed.
@@ -147,7 +176,20 @@ impl Limits {
             bodies: Arc::new(Semaphore::new(options.body_bytes_max >> 10)),
             followers_max: options.followers_max,
             followers: parking_lot::Mutex::default(),
+            refused: DefaultKeyedRateLimiter::keyed(Quota::per_minute(REFUSED_A_MINUTE)),
         }
+    }
+
+    /// A token from this address was refused; says after how many seconds it may try the next, if it has tried too many. One that
+    /// is accepted is accepted all the same: many may share an address.
+    pub fn refuse(&self, address: IpAddr) -> Result<(), u64> {
+        if self.refused.len() > ADDRESSES_MAX {
+            self.refused.retain_recent();
+        }
+        self.refused.check_key(&of_one_sender(address)).map_err(|not_until| {
+            let wait: Duration = not_until.wait_time_from(self.clock.now());
+            wait.as_secs() + 1
+        })
     }
 
     /// Lets a request of this token in, or says after how many seconds it may come again.

@@ -16,7 +16,7 @@ use crate::{
     access::Access,
     app::App,
     problem::{Details, Kind, Problem},
-    request::{Body, Condition, KeyInPath, Named, Query, idempotency_key, key},
+    request::{Body, Condition, KeyInPath, Named, Query, Repeatable, idempotency_key, key},
     right::Right,
     sessions::{found, limit_default, link, quoted},
 };
@@ -118,7 +118,7 @@ fn missing(key: &SessionKey, collection: &str, id: &str) -> Problem {
 /// Puts a document, new or in place of the one that is there; the body is what it says. With `If-Match`, only if nobody
 /// changed it since; with `If-None-Match: *`, only if there is none. The session must exist.
 #[utoipa::path(put, path = "/v1/sessions/{key}/documents/{collection}/{id}", tag = "documents",
-    params(KeyInPath, ("collection" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "todo")),
+    params(KeyInPath, Repeatable, ("collection" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "todo")),
     request_body(content = Text, content_type = "application/json", example = json!({"done": false})),
     responses((status = 200, body = Document), (status = 204, description = "done, and removed by somebody since"), (status = 412, body = Details)))]
 pub(crate) async fn put(
@@ -134,7 +134,7 @@ pub(crate) async fn put(
 
 /// Changes a document by a merge patch (RFC 7396): members replace, null removes. One that is not there is made of the patch.
 #[utoipa::path(patch, path = "/v1/sessions/{key}/documents/{collection}/{id}", tag = "documents",
-    params(KeyInPath, ("collection" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "todo")),
+    params(KeyInPath, Repeatable, ("collection" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "todo")),
     request_body(content = Text, content_type = "application/json", example = json!({"done": true})),
     responses((status = 200, body = Document), (status = 204, description = "done, and removed by somebody since"), (status = 412, body = Details)))]
 pub(crate) async fn patch(
@@ -175,7 +175,7 @@ pub(crate) async fn change(
 
 /// Removes a document. With `If-Match`, only if nobody changed it since.
 #[utoipa::path(delete, path = "/v1/sessions/{key}/documents/{collection}/{id}", tag = "documents",
-    params(KeyInPath, ("collection" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "todo")),
+    params(KeyInPath, Repeatable, ("collection" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "notes"), ("id" = String, Path, min_length = 1, max_length = 512, pattern = "^[^/]+$", example = "todo")),
     responses((status = 204, description = "it is removed"), (status = 412, body = Details)))]
 pub(crate) async fn remove(
     State(app): State<App>,

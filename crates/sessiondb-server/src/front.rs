@@ -18,7 +18,7 @@ use axum::{
 
 use crate::{
     access,
-    app::App,
+    app::{App, Held},
     operations,
     problem::{Kind, Problem},
 };
@@ -26,7 +26,7 @@ use crate::{
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// All of it.
-pub(crate) async fn front(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn front(State(app): State<App>, mut request: Request, next: Next) -> Response {
     // More than the server can hold is refused before anything else is done for it.
     let room = match find_room(&app, &request) {
         Ok(room) => room,
@@ -35,12 +35,14 @@ pub(crate) async fn front(State(app): State<App>, request: Request, next: Next) 
     let id = name(&request);
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let begun = Instant::now();
+    let held = Held::default();
+    request.extensions_mut().insert(held.clone());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let mut response = match access::allowed_from(&app, &request) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     };
-    drop(room);
+    drop((room, held));
     let (status, took) = (response.status(), begun.elapsed());
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     operations::measure(route, &method, status, took);

@@ -10,6 +10,7 @@
 mod access;
 mod admin;
 mod app;
+mod archive;
 mod audit;
 mod changes;
 mod commits;

@@ -105,7 +105,7 @@ pub async fn serve(
         end.await;
         closing.graceful_shutdown(Some(DRAIN));
     });
-    let service = router.into_make_service();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let served = match listen.tls {
         None => {
             let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle);

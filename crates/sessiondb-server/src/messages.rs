@@ -21,7 +21,7 @@ use crate::{
     lines::Lines,
     page,
     problem::{Kind, Problem},
-    request::{self, KeyInPath, Named, Object, Query, expected_state, idempotency_key, key},
+    request::{self, KeyInPath, Named, Object, Query, Repeatable, expected_state, idempotency_key, key},
     sessions::link,
 };
 
@@ -214,7 +214,7 @@ pub(crate) async fn get(
 /// session once. With `Content-Type: application/x-ndjson` the body is a message a line, of any number: the answer is a line
 /// for each, `{"seq": 1}`, as soon as it is durable; at the first line that cannot be accepted it ends with `{"problem": …}`.
 #[utoipa::path(post, path = "/v1/sessions/{key}/messages", tag = "messages",
-    params(KeyInPath, ("Idempotency-Key" = Option<String>, Header, max_length = 512)),
+    params(KeyInPath, Repeatable),
     request_body(content((NewMessage = "application/json", example = json!({"role": "user", "content": "What is the weather in Rome?"})))),
     responses((status = 200, body = Receipt), (status = 201, body = Receipt)))]
 pub(crate) async fn append(
@@ -228,7 +228,7 @@ pub(crate) async fn append(
     let id = idempotency_key(headers)?;
     let expected = expected_state(headers)?;
     if request::media_type(headers).as_deref() == Some(NDJSON) {
-        if id.is_some() || expected.is_some() {
+        if id.is_some() || !expected.is_empty() {
             let detail = "a body of lines is several commits: it takes no Idempotency-Key and no If-Match";
             return Err(
                 Problem::invalid(detail).hint("give each message a message_id; then all can be sent again")
@@ -237,7 +237,7 @@ pub(crate) async fn append(
         return Ok(append_lines(app, access, key, request.into_body()));
     }
     request::require_json(headers)?;
-    let (_bytes, bytes) = request::whole(&app, request).await?;
+    let bytes = request::whole(&app, request).await?;
     let messages: Vec<Object<NewMessage>> = match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'[') => request::parse(&bytes)?,
         _ => vec![request::parse(&bytes)?],

@@ -171,6 +171,11 @@ impl Problem {
         problem
     }
 
+    /// What happened.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     pub fn hint(mut self, hint: impl Into<String>) -> Problem {
         self.0.hint = Some(hint.into());
         self
@@ -190,7 +195,11 @@ impl Problem {
     pub fn of_condition(error: Error) -> Problem {
         let kind = match &error {
             Error::Conflict {
-                conflict: Conflict::State { .. } | Conflict::Document { .. } | Conflict::Exists { .. },
+                conflict:
+                    Conflict::State { .. }
+                    | Conflict::Log { .. }
+                    | Conflict::Document { .. }
+                    | Conflict::Exists { .. },
                 ..
             } => Kind::Precondition,
             _ => return error.into(),

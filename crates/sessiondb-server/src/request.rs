@@ -12,12 +12,11 @@ use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
 };
-use sessiondb::{CommitId, Expect, SessionKey};
-use tokio::sync::OwnedSemaphorePermit;
+use sessiondb::{CommitId, Expect, LogId, SessionKey};
 use utoipa::IntoParams;
 
 use crate::{
-    app::App,
+    app::{App, Held},
     problem::{Kind, Problem},
 };
 
@@ -87,8 +86,7 @@ impl<T: DeserializeOwned + Send> FromRequest<App> for Body<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Body<T>, Problem> {
         require_json(request.headers())?;
-        let (_room, bytes) = whole(app, request).await?;
-        parse(&bytes).map(Body)
+        parse(&whole(app, request).await?).map(Body)
     }
 }
 
@@ -130,7 +128,7 @@ impl<T: DeserializeOwned + Default + Send> FromRequest<App> for BodyOr<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<BodyOr<T>, Problem> {
         let json = require_json(request.headers());
-        let (_room, bytes) = whole(app, request).await?;
+        let bytes = whole(app, request).await?;
         if bytes.is_empty() {
             return Ok(BodyOr(T::default()));
         }
@@ -145,23 +143,26 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         .map_err(|error| Problem::invalid(format!("the body cannot be read: {error}")))
 }
 
-/// The whole body, and the room that it takes among the bodies that are read at a time.
-pub(crate) async fn whole(app: &App, request: Request) -> Result<(OwnedSemaphorePermit, Bytes), Problem> {
+/// The whole body. It takes room among those that are in memory at a time, until the request is answered.
+pub(crate) async fn whole(app: &App, request: Request) -> Result<Bytes, Problem> {
     let too_large = || {
         let detail = format!("the body has more than {BODY_BYTES_MAX} bytes");
         Problem::new(Kind::TooLarge, detail)
             .hint("send several smaller ones, or lines (application/x-ndjson)")
     };
-    let body = request.into_body();
+    let (parts, body) = request.into_parts();
     let said =
         body.size_hint().upper().map_or(BODY_BYTES_MAX, |upper| usize::try_from(upper).unwrap_or(usize::MAX));
     if said > BODY_BYTES_MAX {
         return Err(too_large());
     }
     let room = app.limits.body(said)?;
+    if let Some(held) = parts.extensions.get::<Held>() {
+        held.hold(room);
+    }
     let read = tokio::time::timeout(BODY_TIME, Limited::new(body, BODY_BYTES_MAX).collect()).await;
     match read.map_err(|_| Problem::invalid("the body did not come to its end in time"))? {
-        Ok(body) => Ok((room, body.to_bytes())),
+        Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large()),
         Err(error) => Err(Problem::invalid(format!("the body broke off: {error}"))),
     }
@@ -196,6 +197,28 @@ pub(crate) fn asks_for(headers: &HeaderMap, wanted: &str) -> bool {
 pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     Some(value.split(';').next().unwrap_or(value).trim().to_ascii_lowercase())
+}
+
+/// The revision and the log in a session's tag, `revision.head.tokens.log`.
+fn expected_by(tag: &str) -> Option<Vec<Expect>> {
+    let numbers: Option<Vec<i64>> = tag.split('.').map(|number| number.parse().ok()).collect();
+    match numbers?.as_slice() {
+        [revision, _, _, log] => {
+            Some(vec![Expect::Log(LogId(*log)), Expect::State(u64::try_from(*revision).ok()?)])
+        }
+        _ => None,
+    }
+}
+
+/// The name that makes a write repeatable, as it is described. A route that has it among its parameters takes it; all others
+/// refuse it, since whoever sends it relies on it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it is read by `idempotency_key`; here it is described")]
+pub(crate) struct Repeatable {
+    /// Names the write, so that sending it again does it once.
+    #[param(rename = "Idempotency-Key", max_length = 512)]
+    idempotency_key: Option<String>,
 }
 
 /// The name that makes a write repeatable, if the caller gave one.
@@ -240,20 +263,19 @@ impl Condition {
     }
 }
 
-/// What `If-Match` expects of a session: the revision in its tag, whatever was appended since.
-pub(crate) fn expected_state(headers: &HeaderMap) -> Result<Option<Expect>, Problem> {
+/// What `If-Match` expects of a session: that it is the one of the tag and has its revision, whatever was appended since.
+pub(crate) fn expected_state(headers: &HeaderMap) -> Result<Vec<Expect>, Problem> {
     match Condition::read(headers, &header::IF_MATCH)? {
-        None | Some(Condition::Any) => Ok(None),
+        None | Some(Condition::Any) => Ok(Vec::new()),
         Some(Condition::Tags(tags)) => match tags.as_slice() {
             [tag] => {
-                let revision = tag.split('.').next().and_then(|revision| revision.parse().ok());
-                let revision = revision.ok_or_else(|| {
+                let expected = expected_by(tag);
+                expected.ok_or_else(|| {
                     Problem::invalid(format!(
                         "If-Match has \"{}\", which is no ETag of a session",
                         tag.escape_debug()
                     ))
-                })?;
-                Ok(Some(Expect::State(revision)))
+                })
             }
             _ => Err(Problem::invalid("If-Match names several tags; a write is about one state")),
         },

@@ -6,7 +6,7 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
     http::{Method, StatusCode},
-    middleware::{from_fn, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
@@ -31,7 +31,7 @@ use utoipa_axum::{
 use crate::{
     access, admin,
     app::{App, Options},
-    audit, changes, commits, documents, front, interview, messages, operations, parts,
+    archive, audit, changes, commits, documents, front, interview, messages, operations, parts,
     problem::{Details, Kind, Problem},
     reference,
     right::Right,
@@ -43,7 +43,7 @@ use crate::{
     info(title = "SessionDB", description = "The session store for AI agents: who talked to whom, what was said, which tools ran, what state it reached. An answer to a write means that it is durable."),
     components(schemas(Details)),
     tags((name = "sessions"), (name = "messages"), (name = "documents"), (name = "state"), (name = "views"), (name = "commits"),
-         (name = "changes"), (name = "interview"), (name = "worktree"), (name = "admin"), (name = "operations")),
+         (name = "changes"), (name = "archive"), (name = "interview"), (name = "worktree"), (name = "admin"), (name = "operations")),
     security(("token" = []))
 )]
 struct Description;
@@ -55,16 +55,42 @@ impl Routes {
     /// A route for those who have this right.
     fn add(self, right: Right, (schemas, mut paths, methods): UtoipaMethodRouter<App>) -> Routes {
         describe(&mut paths, json!(right.name()));
-        let guarded =
-            methods.route_layer(from_fn(move |request, next| access::require(right, request, next)));
+        let repeatable = repeatable(&paths);
+        let guarded = methods
+            .route_layer(from_fn(move |request, next| access::require(right, request, next)))
+            .route_layer(from_fn(move |request, next| takes_its_name(repeatable, request, next)));
         Routes(self.0.routes((schemas, paths, guarded)))
     }
 
     /// A route that looks by itself what its request asks for.
     fn add_by_content(self, (schemas, mut paths, methods): UtoipaMethodRouter<App>) -> Routes {
         describe(&mut paths, json!("as the body says"));
-        Routes(self.0.routes((schemas, paths, methods)))
+        let repeatable = repeatable(&paths);
+        let guarded =
+            methods.route_layer(from_fn(move |request, next| takes_its_name(repeatable, request, next)));
+        Routes(self.0.routes((schemas, paths, guarded)))
     }
+}
+
+/// Whether the route takes an `Idempotency-Key`, as its description says.
+fn repeatable(paths: &utoipa::openapi::path::Paths) -> bool {
+    paths.paths.values().any(|item| {
+        let operations = [&item.put, &item.post, &item.delete, &item.patch];
+        let mut parameters =
+            operations.into_iter().flatten().flat_map(|operation| operation.parameters.iter().flatten());
+        parameters.any(|parameter| matches!(parameter, RefOr::T(known) if known.name == "Idempotency-Key"))
+    })
+}
+
+/// Who sends a name relies on it: where it would be passed over, the request is refused.
+async fn takes_its_name(repeatable: bool, request: Request, next: Next) -> Response {
+    if !repeatable && request.headers().contains_key("idempotency-key") {
+        let detail = format!("{} {} takes no Idempotency-Key", request.method(), request.uri().path());
+        return Problem::invalid(detail)
+            .hint("in /v1/commits each commit has an id; docs/server.md says what else can be sent again")
+            .into_response();
+    }
+    next.run(request).await
 }
 
 /// Notes the right, and that every route may answer with a problem.
@@ -91,7 +117,7 @@ fn problem_response(path: &str) -> Described {
 }
 
 fn api() -> OpenApiRouter<App> {
-    use Right::{Admin, Append, Delete, Read, State};
+    use Right::{Admin, Append, Delete, Export, Import, Read, State};
     let routes = Routes(OpenApiRouter::with_openapi(Description::openapi()))
         .add(Read, routes!(sessions::list))
         .add(Append, routes!(sessions::open))
@@ -142,6 +168,8 @@ fn api() -> OpenApiRouter<App> {
         .add(Append, routes!(worktree::say))
         .add(State, routes!(worktree::set_status))
         .add(State, routes!(worktree::select_winner))
+        .add(Export, routes!(archive::get))
+        .add(Import, routes!(archive::post))
         .add(Admin, routes!(admin::check))
         .add(Admin, routes!(admin::optimize))
         .add(Admin, routes!(admin::create))

@@ -18,7 +18,9 @@ use crate::{
     app::App,
     audit,
     problem::{Details, Problem},
-    request::{Body, Condition, KeyInPath, Named, Object, Query, expected_state, idempotency_key, key},
+    request::{
+        Body, Condition, KeyInPath, Named, Object, Query, Repeatable, expected_state, idempotency_key, key,
+    },
     right::Right,
 };
 
@@ -153,7 +155,7 @@ pub(crate) struct SessionPatch {
 
 /// Changes a session's status, metadata or tokens, together or not at all. With `If-Match`, only if nobody changed its state
 /// since; what was appended meanwhile does not count.
-#[utoipa::path(patch, path = "/v1/sessions/{key}", tag = "sessions", params(KeyInPath),
+#[utoipa::path(patch, path = "/v1/sessions/{key}", tag = "sessions", params(KeyInPath, Repeatable),
     request_body(content = SessionPatch, example = json!({"status": "idle", "metadata": {"title": "The weather in Rome"}})), responses((status = 200, body = SessionJson), (status = 412, body = Details)))]
 pub(crate) async fn patch(
     State(app): State<App>,
@@ -182,7 +184,7 @@ pub(crate) async fn patch(
         commit.writes.extend(patch.status.clone().map(Write::SetStatus));
         commit.writes.extend(patch.token_usage.map(Write::SetTokens));
         match access.store.commit_one(commit).await {
-            Err(Error::Conflict { conflict: Conflict::State { .. }, .. }) if expected.is_none() => {}
+            Err(Error::Conflict { conflict: Conflict::State { .. }, .. }) if expected.is_empty() => {}
             done => {
                 done.map_err(Problem::of_condition)?;
                 app.feed.written();
@@ -194,7 +196,7 @@ pub(crate) async fn patch(
 }
 
 /// Deletes a session with all that is in it. What forks show of it stays readable through them.
-#[utoipa::path(delete, path = "/v1/sessions/{key}", tag = "sessions", params(KeyInPath),
+#[utoipa::path(delete, path = "/v1/sessions/{key}", tag = "sessions", params(KeyInPath, Repeatable),
     responses((status = 204, description = "it is deleted")))]
 pub(crate) async fn delete(
     State(app): State<App>,

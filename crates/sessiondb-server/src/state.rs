@@ -15,7 +15,7 @@ use crate::{
     app::App,
     documents::{self, DocumentsJson},
     problem::{Details, Problem},
-    request::{Body, Named, Query},
+    request::{Body, Named, Query, Repeatable},
     sessions::{limit_default, link},
 };
 
@@ -93,7 +93,7 @@ pub(crate) async fn get(
 /// Puts this into a scope's state, in place of what has the name; the body is what it says. With `If-Match`, only if nobody changed
 /// it since; with `If-None-Match: *`, only if there is none. What changes together with a session goes into `/v1/commits`, with
 /// the scope's address as its key (`shop:~scope:::`).
-#[utoipa::path(put, path = "/v1/state/{scope}/{name}", tag = "state", params(ScopeInPath, NameInPath),
+#[utoipa::path(put, path = "/v1/state/{scope}/{name}", tag = "state", params(Repeatable, ScopeInPath, NameInPath),
     request_body(content = Text, content_type = "application/json", example = json!("dark")),
     responses((status = 200, body = Document), (status = 204, description = "done, and removed by somebody since"), (status = 412, body = Details)))]
 pub(crate) async fn put(
@@ -109,7 +109,7 @@ pub(crate) async fn put(
 }
 
 /// Changes what has this name by a merge patch (RFC 7396): members replace, null removes. What is not there is made of the patch.
-#[utoipa::path(patch, path = "/v1/state/{scope}/{name}", tag = "state", params(ScopeInPath, NameInPath),
+#[utoipa::path(patch, path = "/v1/state/{scope}/{name}", tag = "state", params(Repeatable, ScopeInPath, NameInPath),
     request_body(content = Text, content_type = "application/json", example = json!({"colour": "red"})),
     responses((status = 200, body = Document), (status = 204, description = "done, and removed by somebody since"), (status = 412, body = Details)))]
 pub(crate) async fn patch(
@@ -125,7 +125,7 @@ pub(crate) async fn patch(
 }
 
 /// Removes what has this name. With `If-Match`, only if nobody changed it since.
-#[utoipa::path(delete, path = "/v1/state/{scope}/{name}", tag = "state", params(ScopeInPath, NameInPath),
+#[utoipa::path(delete, path = "/v1/state/{scope}/{name}", tag = "state", params(Repeatable, ScopeInPath, NameInPath),
     responses((status = 204, description = "it is removed"), (status = 412, body = Details)))]
 pub(crate) async fn remove(
     State(app): State<App>,

@@ -92,6 +92,8 @@ pub(crate) struct Caller {
     pub token: Arc<str>,
     pub rights: Rights,
     pub scope: Scope,
+    /// When the token ends.
+    pub expires_at: Option<Time>,
 }
 
 /// Why a token is not accepted.
@@ -116,8 +118,13 @@ type LookedUp = HashMap<String, (Instant, Option<Known>)>;
 struct Known {
     hash: Hash,
     caller: Caller,
-    expires_at: Option<Time>,
     revoked: bool,
+}
+
+impl Known {
+    fn has_expired(&self) -> bool {
+        self.caller.expires_at.is_some_and(|end| end <= time::now())
+    }
 }
 
 impl Tokens {
@@ -202,14 +209,14 @@ impl Tokens {
         Ok(match known.filter(|_| right) {
             None => Err(Refused::Unknown),
             Some(known) if known.revoked => Err(Refused::Revoked),
-            Some(known) if known.expires_at.is_some_and(|end| end <= time::now()) => Err(Refused::Expired),
+            Some(known) if known.has_expired() => Err(Refused::Expired),
             Some(known) => Ok(known.caller),
         })
     }
 
     /// Whether what a caller showed is accepted still: for streams, which go on for longer than a request.
     pub(crate) async fn accepts_still(&self, caller: &Caller) -> bool {
-        let ended = |known: &Known| known.revoked || known.expires_at.is_some_and(|end| end <= time::now());
+        let ended = |known: &Known| known.revoked || known.has_expired();
         // What cannot be looked up is no reason to end a stream.
         self.look_up(&caller.token).await.map_or(true, |known| known.is_some_and(|known| !ended(&known)))
     }
@@ -239,8 +246,9 @@ impl Known {
         let stored = read(document)?;
         let hash = Hash::from_text(&stored.hash).ok_or_else(|| damaged(document, "hash"))?;
         let rights = stored.rights.iter().copied().collect();
-        let caller = Caller { token: document.id.as_str().into(), rights, scope: stored.scope() };
-        Ok(Known { hash, caller, expires_at: stored.expires_at, revoked: stored.revoked_at.is_some() })
+        let (scope, expires_at) = (stored.scope(), stored.expires_at);
+        let caller = Caller { token: document.id.as_str().into(), rights, scope, expires_at };
+        Ok(Known { hash, caller, revoked: stored.revoked_at.is_some() })
     }
 }
 

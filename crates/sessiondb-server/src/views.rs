@@ -17,7 +17,9 @@ use crate::{
     access::Access,
     app::App,
     problem::Problem,
-    request::{Body, BodyOr, KeyInPath, Named, Object, Query, expected_state, idempotency_key, key},
+    request::{
+        Body, BodyOr, KeyInPath, Named, Object, Query, Repeatable, expected_state, idempotency_key, key,
+    },
     right::Right,
     sessions::{SessionJson, found},
 };
@@ -36,7 +38,7 @@ pub(crate) struct Compaction {
 }
 
 /// Hides the older messages behind a summary. Less is hidden where a tool call would be cut from its result.
-#[utoipa::path(post, path = "/v1/sessions/{key}/compact", tag = "views", params(KeyInPath),
+#[utoipa::path(post, path = "/v1/sessions/{key}/compact", tag = "views", params(KeyInPath, Repeatable),
     request_body(content = Compaction, example = json!({"keep": 20, "summary": {"role": "system", "content": "They spoke of the weather."}})),
     responses((status = 200, body = Receipt)))]
 pub(crate) async fn compact(
@@ -73,7 +75,7 @@ pub(crate) async fn compact(
 }
 
 /// Shows again what the last compaction hid.
-#[utoipa::path(post, path = "/v1/sessions/{key}/uncompact", tag = "views", params(KeyInPath),
+#[utoipa::path(post, path = "/v1/sessions/{key}/uncompact", tag = "views", params(KeyInPath, Repeatable),
     responses((status = 200, body = Receipt)))]
 pub(crate) async fn uncompact(
     State(app): State<App>,
@@ -85,7 +87,7 @@ pub(crate) async fn uncompact(
 }
 
 /// Hides all messages: the session begins anew, and its numbers go on.
-#[utoipa::path(post, path = "/v1/sessions/{key}/reset", tag = "views", params(KeyInPath),
+#[utoipa::path(post, path = "/v1/sessions/{key}/reset", tag = "views", params(KeyInPath, Repeatable),
     responses((status = 200, body = Receipt)))]
 pub(crate) async fn reset(
     State(app): State<App>,
@@ -97,7 +99,7 @@ pub(crate) async fn reset(
 }
 
 /// Takes back the last change of what the session shows. Once more takes back the one before.
-#[utoipa::path(post, path = "/v1/sessions/{key}/undo", tag = "views", params(KeyInPath),
+#[utoipa::path(post, path = "/v1/sessions/{key}/undo", tag = "views", params(KeyInPath, Repeatable),
     responses((status = 200, body = Receipt)))]
 pub(crate) async fn undo(
     State(app): State<App>,
@@ -118,7 +120,7 @@ pub(crate) struct Rewinding {
 }
 
 /// Hides the messages after one.
-#[utoipa::path(post, path = "/v1/sessions/{key}/rewind", tag = "views", params(KeyInPath),
+#[utoipa::path(post, path = "/v1/sessions/{key}/rewind", tag = "views", params(KeyInPath, Repeatable),
     request_body = Rewinding, responses((status = 200, body = Receipt)))]
 pub(crate) async fn rewind(
     State(app): State<App>,
@@ -158,7 +160,7 @@ pub(crate) struct Popped {
 }
 
 /// Hides the newest message, or as many as `count` says, and answers them. Callers that pop at the same time get others.
-#[utoipa::path(post, path = "/v1/sessions/{key}/pop", tag = "views", params(KeyInPath),
+#[utoipa::path(post, path = "/v1/sessions/{key}/pop", tag = "views", params(KeyInPath, Repeatable),
     request_body(content = Option<Popping>), responses((status = 200, body = Popped)))]
 pub(crate) async fn pop(
     State(app): State<App>,
@@ -191,7 +193,7 @@ pub(crate) struct Replacement {
 }
 
 /// Puts other messages in the place of the newest ones, if the session still ends with those.
-#[utoipa::path(post, path = "/v1/sessions/{key}/replace-suffix", tag = "views", params(KeyInPath),
+#[utoipa::path(post, path = "/v1/sessions/{key}/replace-suffix", tag = "views", params(KeyInPath, Repeatable),
     request_body(content = Replacement, example = json!({"expected": [2], "messages": [{"role": "assistant", "content": "It rains."}]})),
     responses((status = 200, body = Receipt)))]
 pub(crate) async fn replace_suffix(
@@ -233,7 +235,7 @@ pub(crate) struct Stretches {
 }
 
 /// Sets what a session shows as a whole.
-#[utoipa::path(put, path = "/v1/sessions/{key}/view", tag = "views", params(KeyInPath),
+#[utoipa::path(put, path = "/v1/sessions/{key}/view", tag = "views", params(KeyInPath, Repeatable),
     request_body = Stretches, responses((status = 200, body = Receipt)))]
 pub(crate) async fn set(
     State(app): State<App>,
@@ -262,7 +264,7 @@ pub(crate) struct NewFork {
 }
 
 /// Makes a new session that shows the same history. Nothing is copied, however long it is.
-#[utoipa::path(post, path = "/v1/sessions/{key}/fork", tag = "views", params(KeyInPath),
+#[utoipa::path(post, path = "/v1/sessions/{key}/fork", tag = "views", params(KeyInPath, Repeatable),
     request_body = NewFork, responses((status = 201, body = SessionJson)))]
 pub(crate) async fn fork(
     State(app): State<App>,

@@ -110,6 +110,10 @@ fn expected(conn: &Connection, expect: &Expect, key: &SessionKey, session: Optio
             current if current == *expected => Ok(()),
             current => Err(conflict(key, Conflict::Head { expected: *expected, current })),
         },
+        Expect::Log(expected) => match session.map(|session| session.log) {
+            Some(current) if current == *expected => Ok(()),
+            current => Err(conflict(key, Conflict::Log { expected: *expected, current })),
+        },
         Expect::Tail(expected) => {
             let limit = expected.len().max(1);
             let current: Vec<u64> = match session {

@@ -391,6 +391,7 @@ fn expected(expect: &Expect) -> &'static str {
         Expect::State(_) => "state",
         Expect::Head(_) => "head",
         Expect::Tail(_) => "tail",
+        Expect::Log(_) => panic!("numbers of logs are not expected here"),
         Expect::Document { .. } => "document",
     }
 }

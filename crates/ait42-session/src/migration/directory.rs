@@ -207,6 +207,7 @@ pub(crate) fn came_first(error: &sessiondb::Error) -> bool {
             conflict: Conflict::Exists { .. }
                 | Conflict::State { .. }
                 | Conflict::Head { .. }
+                | Conflict::Log { .. }
                 | Conflict::Document { .. }
                 | Conflict::NotInView { .. },
             ..

@@ -4,7 +4,7 @@ use super::{
     examples::{key, not_found, open, put, receipt, remove, say, status, to, unchanged},
     observed::refused,
 };
-use crate::{Conflict, Error, Expect, Store, Write};
+use crate::{Conflict, Error, Expect, LogId, Store, Write};
 
 fn conflict(peer: &str, conflict: Conflict) -> Error {
     Error::Conflict { key: Box::new(key(peer)), conflict }
@@ -156,4 +156,19 @@ pub async fn expectations_are_asked_before_anything_is_written(store: Store) {
     store.commit_one(to("ann").write(Write::open_family("interview"))).await.unwrap();
     let other_family = to("ann").expect(Expect::Absent).write(Write::open_family("chat"));
     assert_eq!(refused(&store, vec![other_family]).await, conflict("ann", Conflict::Exists { current: 0 }));
+}
+
+/// A session that was opened under the key of a deleted one is another one, however alike.
+pub async fn a_log_is_expected(store: Store) {
+    fails(&store, "ann", Expect::Log(LogId(1)), Conflict::Log { expected: LogId(1), current: None }).await;
+    store.commit_one(open("ann").write(say(&["a"]))).await.unwrap();
+    let first = store.session(&key("ann")).await.unwrap().unwrap().log;
+    store.commit_one(to("ann").expect(Expect::Log(first)).write(say(&["b"]))).await.unwrap();
+    store.session_delete(&key("ann")).await.unwrap();
+    store.commit_one(open("ann").write(say(&["a", "b"]))).await.unwrap();
+    let second = store.session(&key("ann")).await.unwrap().unwrap().log;
+    let conflicting = Conflict::Log { expected: first, current: Some(second) };
+    fails(&store, "ann", Expect::Log(first), conflicting.clone()).await;
+    let delete = to("ann").expect(Expect::Log(first)).write(Write::Delete).id("delete");
+    assert_eq!(refused(&store, vec![delete]).await, conflict("ann", conflicting));
 }

@@ -195,6 +195,7 @@ macro_rules! conformance_promises {
                 absent_is_expected
                 a_revision_is_expected
                 a_head_is_expected
+                a_log_is_expected
                 a_document_is_expected
                 expectations_are_asked_in_their_order
                 expectations_see_the_commits_before_them

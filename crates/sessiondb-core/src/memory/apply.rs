@@ -190,6 +190,12 @@ impl State {
                         return refuse(Conflict::Head { expected: *expected, current });
                     }
                 }
+                Expect::Log(expected) => {
+                    let current = entry.map(|entry| entry.session.log);
+                    if current != Some(*expected) {
+                        return refuse(Conflict::Log { expected: *expected, current });
+                    }
+                }
                 Expect::Tail(expected) => {
                     let shown = entry.map_or_else(Vec::new, |entry| self.visible(&entry.session.view));
                     let from = shown.len().saturating_sub(expected.len().max(1));

@@ -167,6 +167,10 @@ pub fn request(method: Method, path: &str, token: Option<&str>, body: Option<&Va
     }
     match body {
         None => request.body(Body::empty()),
+        // What is no object and no list here is lines.
+        Some(Value::String(lines)) if lines.ends_with('\n') => {
+            request.header("content-type", "application/x-ndjson").body(Body::from(lines.clone()))
+        }
         Some(body) => request.header("content-type", "application/json").body(Body::from(body.to_string())),
     }
     .unwrap()
@@ -183,6 +187,8 @@ pub struct Operation {
     pub body: Option<Value>,
     /// The right that it asks for; `null` if it needs no token.
     pub right: Value,
+    /// Whether it takes an `Idempotency-Key`.
+    pub repeatable: bool,
 }
 
 /// All of them, from the description that the server gives.
@@ -204,7 +210,9 @@ pub fn operations() -> Vec<Operation> {
                     false => path = format!("{path}?{name}={text}"),
                 }
             }
-            let content = &operation["requestBody"]["content"]["application/json"];
+            let contents = &operation["requestBody"]["content"];
+            let lines = &contents["application/x-ndjson"];
+            let content = if lines.is_null() { &contents["application/json"] } else { lines };
             let body = match &content["example"] {
                 Value::Null => example_of(&document, &content["schema"]),
                 example => Some(example.clone()),
@@ -212,7 +220,8 @@ pub fn operations() -> Vec<Operation> {
             let needs_body = operation["requestBody"]["required"] == json!(true);
             assert!(body.is_some() || !needs_body, "{method} {template}: its body has no example");
             let right = operation["x-right"].clone();
-            all.push(Operation { method, template: template.clone(), path, body, right });
+            let repeatable = parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key");
+            all.push(Operation { method, template: template.clone(), path, body, right, repeatable });
         }
     }
     all

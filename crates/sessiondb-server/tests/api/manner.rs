@@ -442,3 +442,179 @@ async fn a_compaction_that_is_repeatable_names_its_last_message() {
         assert_eq!((&done["changed"], &done["replayed"]), (&json!(true), &json!(replayed)));
     }
 }
+
+/// A tag names its session too: another one that was opened under the key since is not meant by it.
+#[tokio::test]
+async fn a_session_that_was_opened_since_is_another_one() {
+    let desk = Desk::furnished().await;
+    let tag = desk.get(&session()).await.header("etag").to_owned();
+    let once = [("idempotency-key", "once"), ("if-match", tag.as_str())];
+    assert_eq!(desk.ask_with(Method::DELETE, &session(), &once, None).await.status, 204);
+    assert_eq!(desk.ask_with(Method::DELETE, &session(), &once, None).await.status, 204, "it is repeated");
+    // With as many revisions and messages as the one before.
+    desk.ask(Method::POST, &format!("{}/messages", session()), Some(json!([said("a"), said("b")]))).await;
+    desk.ask(Method::PUT, &format!("{}/documents/notes/todo", session()), Some(json!({}))).await;
+    for (method, header) in [(Method::DELETE, &once[..]), (Method::PATCH, &once[1..])] {
+        let refused = desk.ask_with(method, &session(), header, Some(json!({ "status": "idle" }))).await;
+        assert_eq!((refused.status.as_u16(), refused.problem()), (412, "precondition-failed".into()));
+    }
+    assert_eq!(desk.get(&session()).await.status, 200);
+}
+
+/// Who sends a name relies on it. Where it means nothing it is refused, and not passed over.
+#[tokio::test]
+async fn a_name_is_taken_or_refused() {
+    let desk = Desk::furnished().await;
+    let (mut taken, mut refused) = (0, 0);
+    for operation in crate::desk::operations() {
+        if operation.method == Method::GET || operation.right.is_null() {
+            continue;
+        }
+        let header = [("idempotency-key", "n")];
+        let answer =
+            desk.ask_with(operation.method.clone(), &operation.path, &header, operation.body.clone()).await;
+        // A few that take it refuse it with some bodies, in other words.
+        let whole = format!("{} {} takes no Idempotency-Key", operation.method, operation.path);
+        let is_refused = answer.status == 400 && answer.json()["detail"] == whole;
+        match operation.repeatable {
+            true => taken += 1,
+            false => refused += 1,
+        }
+        assert_eq!(is_refused, !operation.repeatable, "{operation:?}: {}", answer.status);
+    }
+    assert!(taken >= 14 && refused >= 12, "{taken} take a name, {refused} do not");
+}
+
+#[tokio::test]
+async fn a_token_does_not_outlive_its_maker() {
+    let desk = Desk::new().await;
+    let soon = sessiondb::time::now() + chrono::TimeDelta::days(7);
+    let maker = desk.token(sessiondb_server::Rights::all(), sessiondb::Scope::all(), Some(soon)).await.1;
+    let make = async |days: Value| {
+        let mut body = json!({ "name": "a bot", "rights": ["read"] });
+        if !days.is_null() {
+            body["days"] = days;
+        }
+        desk.call(crate::desk::request(Method::POST, "/v1/tokens", Some(&maker), Some(&body))).await
+    };
+    for days in [json!(0), json!(8), json!(90)] {
+        let refused = make(days).await;
+        assert_eq!((refused.status.as_u16(), refused.problem()), (403, "forbidden".into()));
+    }
+    assert_eq!(make(json!(6)).await.status, 201);
+    let made = make(Value::Null).await;
+    assert_eq!(made.json()["expires_at"], sessiondb::time::to_text(sessiondb::time::truncate(soon)));
+}
+
+/// What a search finds, page by page, as the library does.
+#[tokio::test]
+async fn what_was_said_is_found() {
+    let desk = Desk::furnished().await;
+    let page = desk.get("/v1/search?q=weather&limit=1").await;
+    let hit = &page.json()["hits"][0];
+    assert_eq!((&hit["key"]["peer_id"], &hit["seq"]), (&json!("ann"), &json!(1)));
+    assert_eq!(
+        hit["snippet"],
+        json!([{"text": "What is the "}, {"text": "weather", "found": true}, {"text": " in Rome?"}])
+    );
+    for n in 0..5 {
+        desk.ask(Method::POST, &format!("{}/messages", session()), Some(said(&format!("weather {n}")))).await;
+    }
+    let (mut path, mut seqs) = (Some("/v1/search?q=weather&limit=2&scope=main:*".to_owned()), Vec::new());
+    while let Some(next) = path {
+        let page = desk.get(&next).await;
+        seqs.extend(page.json()["hits"].as_array().unwrap().iter().map(|hit| hit["seq"].as_u64().unwrap()));
+        path = linked(page.header("link"), "next");
+    }
+    assert_eq!(seqs, [7, 6, 5, 4, 3, 1]);
+    for bad in [
+        "q=",
+        "q=%26%26",
+        "",
+        "q=a&limit=0",
+        "q=a&scope=main",
+        "q=a&x=1",
+        "q=a&cursor=-1",
+        "q=a&after=yesterday",
+    ] {
+        let refused = desk.get(&format!("/v1/search?{bad}")).await;
+        assert_eq!((refused.status.as_u16(), refused.problem()), (400, "invalid".into()), "{bad}");
+    }
+    let (_, other) =
+        desk.token(sessiondb_server::Rights::all(), sessiondb::Scope::agent("other"), None).await;
+    let nothing =
+        desk.call(crate::desk::request(Method::GET, "/v1/search?q=weather", Some(&other), None)).await;
+    assert_eq!(nothing.json(), json!({ "hits": [] }));
+}
+
+/// State stands above sessions, changes together with them, and is no session.
+#[tokio::test]
+async fn state_of_a_scope_is_a_document() {
+    let desk = Desk::furnished().await;
+    let path = "/v1/state/main:cli:*/cart";
+    let put = desk.ask_with(Method::PUT, path, &[("if-none-match", "*")], Some(json!({ "a": 1 }))).await;
+    assert_eq!((put.status.as_u16(), &put.json()["body"]), (200, &json!({ "a": 1 })));
+    let tag = put.header("etag").to_owned();
+    let patched = desk.ask_with(Method::PATCH, path, &[("if-match", &tag)], Some(json!({ "b": 2 }))).await;
+    assert_eq!(patched.json()["body"], json!({ "a": 1, "b": 2 }));
+    let late = desk.ask_with(Method::PUT, path, &[("if-match", &tag)], Some(json!({}))).await;
+    assert_eq!(late.status, 412);
+    let commits = json!([
+        { "key": KEY, "writes": [{ "append": [said("hello")] }] },
+        { "key": "main:cli:~scope::", "expect": [{ "document": { "collection": "state", "id": "cart", "revision": 2 } }],
+          "writes": [{ "open": { "family": "scope" } }, { "put_document": { "collection": "state", "id": "cart", "body": 7 } }] }
+    ]);
+    assert_eq!(desk.ask(Method::POST, "/v1/commits", Some(commits.clone())).await.status, 200);
+    assert_eq!(desk.ask(Method::POST, "/v1/commits", Some(commits)).await.status, 409);
+    assert_eq!(desk.get(path).await.json()["body"], 7);
+    let list = desk.get("/v1/state/main:cli:*").await.json();
+    assert_eq!((list["documents"].as_array().unwrap().len(), &list["next"]), (1, &Value::Null));
+    assert_eq!(desk.get("/v1/state/nobody:*").await.json()["documents"], json!([]));
+    let sessions = desk.get("/v1/sessions?agent_id=main").await.json();
+    assert_eq!(sessions["sessions"].as_array().unwrap().len(), 1);
+    assert_eq!(desk.ask(Method::DELETE, path, None).await.status, 204);
+    assert_eq!(desk.ask(Method::DELETE, path, None).await.problem(), "not-found");
+    assert_eq!(desk.get("/v1/state/main/cart").await.problem(), "invalid");
+}
+
+/// What one server gives another takes, to the byte.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_goes_from_server_to_server() {
+    let (desk, other) = (Desk::furnished().await, Desk::new().await);
+    desk.ask(Method::PUT, "/v1/state/*/theme", Some(json!("dark"))).await;
+    let fork = json!({ "key": "main:cli::dm:fork", "at": 1 });
+    desk.ask(Method::POST, &format!("{}/fork", session()), Some(fork)).await;
+    let archive = desk.get("/v1/export").await;
+    assert_eq!((archive.status.as_u16(), archive.header("content-type")), (200, "application/x-ndjson"));
+    let text = String::from_utf8(archive.body).unwrap();
+    let restored = other.ask(Method::POST, "/v1/import", Some(Value::String(text.clone()))).await.json();
+    assert_eq!((&restored["complete"], &restored["failed"]), (&json!(true), &json!([])), "{restored}");
+    assert_eq!(String::from_utf8(other.get("/v1/export").await.body).unwrap(), text);
+    let again = other.ask(Method::POST, "/v1/import", Some(Value::String(text.clone()))).await.json();
+    assert_eq!((&again["sessions"], &again["unchanged"]), (&json!(0), &restored["sessions"]));
+
+    let one = desk.get(&format!("/v1/export?key={KEY}")).await;
+    assert!(
+        String::from_utf8(one.body).unwrap().lines().filter(|line| line.starts_with("{\"session\"")).count()
+            == 1
+    );
+    assert_eq!(desk.get("/v1/export?key=a:b:c:d:e").await.problem(), "not-found");
+    assert_eq!(desk.get(&format!("/v1/export?key={KEY}&agent_id=main")).await.problem(), "invalid");
+    let bad = other.ask(Method::POST, "/v1/import", Some(Value::String("{\"x\":1}\n".into()))).await;
+    assert_eq!((bad.status.as_u16(), bad.problem()), (400, "invalid".into()));
+    assert_eq!(other.ask(Method::POST, "/v1/import", Some(json!({}))).await.problem(), "media-type");
+    let cut: String = text.lines().take(3).map(|line| format!("{line}\n")).collect();
+    let third = Desk::new().await;
+    let cut = third.ask(Method::POST, "/v1/import", Some(Value::String(cut))).await.json();
+    assert_eq!((&cut["complete"], cut["incomplete"].is_string()), (&json!(false), true), "{cut}");
+    // A token of one agent takes no whole store, and puts nothing outside.
+    let (_, scoped) =
+        third.token(sessiondb_server::Rights::all(), sessiondb::Scope::agent("other"), None).await;
+    let whole = third.call(crate::desk::request(Method::GET, "/v1/export", Some(&scoped), None)).await;
+    assert_eq!(whole.problem(), "forbidden");
+    let lines = Value::String(text);
+    let refused =
+        third.call(crate::desk::request(Method::POST, "/v1/import", Some(&scoped), Some(&lines))).await;
+    assert!(!refused.json()["failed"].as_array().unwrap().is_empty(), "{}", refused.json());
+    assert_eq!(third.get("/v1/sessions").await.json()["sessions"], json!([]));
+}

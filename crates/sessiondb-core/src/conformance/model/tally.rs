@@ -189,6 +189,9 @@ impl Tally {
                 Conflict::Family { .. } => ("Conflict: Family", None),
                 Conflict::State { .. } => ("Conflict: State", Some("State: failed")),
                 Conflict::Head { .. } => ("Conflict: Head", Some("Head: failed")),
+                Conflict::Log { .. } => {
+                    panic!("the numbers of logs are each store's own, and none is expected here")
+                }
                 Conflict::Tail { .. } => ("Conflict: Tail", Some("Tail: failed")),
                 Conflict::NotInView { .. } => ("Conflict: NotInView", None),
                 Conflict::Restored { .. } => ("Conflict: Restored", None),
@@ -234,6 +237,7 @@ fn held(expect: &Expect) -> &'static str {
         Expect::State(_) => "State: held",
         Expect::Head(_) => "Head: held",
         Expect::Tail(_) => "Tail: held",
+        Expect::Log(_) => "Log: held",
         Expect::Document { .. } => "Document: held",
     }
 }
