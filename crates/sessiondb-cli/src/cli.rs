@@ -17,6 +17,9 @@ A session has a key of five parts, agent:channel:account:kind:peer, as in main:c
 KEY of an existing session, the beginning of its peer (the last part) will do, as long as no other session's peer \
 begins so.
 
+Through a server (http://… or https://…) the token is SESSIONDB_TOKEN, or that of the user's own store for a server on this \
+machine; SESSIONDB_CA names a file of certificates (PEM) to trust instead of the public authorities.
+
 Data goes to stdout; progress, hints and errors go to stderr.";
 
 #[derive(Debug, Parser)]

@@ -90,7 +90,7 @@ fn run_on_store(command: StoreCommand, db: Option<&str>, out: &mut Output) -> Re
         StoreCommand::Show(args) => command::show::run(args, &blocking, out),
         StoreCommand::Search(args) => command::search::run(args, &blocking, out),
         StoreCommand::State(args) => command::state::run(args, &blocking, out),
-        StoreCommand::Stats(args) => command::stats::run(args, &blocking, &url, out),
+        StoreCommand::Stats(args) => command::stats::run(args, &blocking, out),
         StoreCommand::Patch(args) => command::patch::run(args, &blocking, out),
         StoreCommand::Compact(args) => command::compact::run(args, &blocking, out),
         StoreCommand::Uncompact(args) => command::uncompact::run(args, &blocking, out),

@@ -56,7 +56,8 @@ pub fn is_server(url: &str) -> bool {
 }
 
 /// The store of a server. The token is that of the environment, or, for a server on this machine, the one beside the user's own
-/// store: it is shown to no other machine.
+/// store: it is shown to no other machine. Its certificate must be one that a public authority vouches for, or one in the file that
+/// `SESSIONDB_CA` names.
 fn served(url: &str) -> Result<Store, Failure> {
     let given = env::var("SESSIONDB_TOKEN").ok().filter(|token| !token.is_empty());
     let token = match given {
@@ -66,7 +67,20 @@ fn served(url: &str) -> Result<Store, Failure> {
         }
         None => None,
     };
-    let backend = HttpBackend::open(url, token.as_deref().map(str::trim))?;
+    let token = token.as_deref().map(str::trim);
+    let backend = match env::var_os("SESSIONDB_CA").filter(|path| !path.is_empty()) {
+        None => HttpBackend::open(url, token)?,
+        Some(path) => {
+            let pem = fs::read(&path).map_err(|error| {
+                let path = Path::new(&path).display();
+                Failure::new(
+                    Exit::BadInput,
+                    format!("SESSIONDB_CA names {path}, which cannot be read: {error}"),
+                )
+            })?;
+            HttpBackend::open_trusting(url, token, &pem)?
+        }
+    };
     Ok(Store::new(Arc::new(backend)))
 }
 

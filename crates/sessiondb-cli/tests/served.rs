@@ -116,6 +116,17 @@ fn a_server_is_started_used_and_stopped() {
     assert_eq!(ask(&agent, "POST", &path, &token, Some(&said)).unwrap().0, 201);
     let metrics = ask(&agent, "GET", &url("/metrics"), &token, None).unwrap().1;
     let metrics = metrics.as_str().unwrap();
+    for name in [
+        "sessiondb_commit_batch_size_count",
+        "sessiondb_sync_seconds_sum",
+        "sessiondb_commit_seconds_bucket",
+        "sessiondb_queue_depth 0",
+        "sessiondb_wal_bytes ",
+        "sessiondb_database_bytes ",
+        "sessiondb_index_lag_messages ",
+    ] {
+        assert!(metrics.lines().any(|line| line.starts_with(name)), "{name} in {metrics}");
+    }
     assert!(metrics.contains(r#"sessiondb_http_request_seconds_count{route="/v1/sessions/{key}/messages",method="POST",status="201"} 1"#), "{metrics}");
 
     // The commands see through the server what they see in the file.
@@ -132,11 +143,26 @@ fn a_server_is_started_used_and_stopped() {
             String::from_utf8(output.stderr).unwrap(),
         )
     };
-    for command in
-        [&["ls"][..], &["show", "ann"], &["show", "nobody"], &["check"], &["export"], &["ls", "-o", "json"]]
-    {
+    for command in [
+        &["ls"][..],
+        &["show", "ann"],
+        &["show", "nobody"],
+        &["check"],
+        &["export"],
+        &["ls", "-o", "json"],
+        &["search", "hello"],
+        &["search", "hello", "-o", "json"],
+        &["state", "*"],
+    ] {
         assert_eq!(run(&served.address, command), run(db.to_str().unwrap(), command), "{command:?}");
     }
+    // The index follows by itself, so the log may have grown meanwhile.
+    let stats = |db: &str| {
+        let mut stats: Value = serde_json::from_str(&run(db, &["stats", "-o", "json"]).1).unwrap();
+        assert!(stats["size"]["log"].take().as_u64().unwrap() > 0);
+        stats
+    };
+    assert_eq!(stats(&served.address), stats(db.to_str().unwrap()));
     for command in [
         &["append", "main:cli::dm:bob", "--content", "hi"][..],
         &["fork", "main:cli::dm:bob", "main:cli::dm:eve"],
@@ -151,6 +177,59 @@ fn a_server_is_started_used_and_stopped() {
     assert!(served.child.wait().unwrap().success());
     // It was closed well: nothing is left of the log.
     assert!(!Path::new(&format!("{}-wal", db.display())).exists());
+}
+
+/// With a certificate the server speaks TLS and nothing else, and a client comes to it that trusts the certificate.
+#[test]
+fn a_server_with_a_certificate_speaks_tls() {
+    let (dir, db) = store();
+    let made = rcgen::generate_simple_self_signed(["localhost".into(), "127.0.0.1".into()]).unwrap();
+    let (certificate, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    fs::write(&certificate, made.cert.pem()).unwrap();
+    fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let (tls_cert, tls_key) = (certificate.to_str().unwrap(), key.to_str().unwrap());
+    // It may listen where others can reach it: what is sent there is protected.
+    let served = Served::start(&db, &["--bind", "0.0.0.0:0", "--tls-cert", tls_cert, "--tls-key", tls_key]);
+    let port = served.address.rsplit(':').next().unwrap();
+    let url = format!("https://127.0.0.1:{port}");
+    let run = |url: &str, trusted: &str, command: &[&str]| {
+        let mut program = Command::new(cargo_bin!("sessiondb"));
+        program
+            .args(["--url", url])
+            .args(command)
+            .env("SESSIONDB_TOKEN", token(&db))
+            .env("SESSIONDB_CA", trusted);
+        let output = program.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let append = ["append", "main:cli::dm:ann", "--content", "hello"];
+    assert_eq!(run(&url, tls_cert, &append).0, Some(0));
+    assert_eq!(run(&url, tls_cert, &["show", "ann"]).0, Some(0));
+    // Nobody vouches for it, or it is another one; plain HTTP is not answered; and what to trust must be there.
+    let (code, said) = run(&url, "", &["ls"]);
+    assert!(code == Some(6) && said.contains("certificate"), "{said}");
+    let other = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
+    fs::write(dir.path().join("other.pem"), other.cert.pem()).unwrap();
+    assert_eq!(run(&url, dir.path().join("other.pem").to_str().unwrap(), &["ls"]).0, Some(6));
+    assert_eq!(run(&url.replace("https", "http"), "", &["ls"]).0, Some(6));
+    assert_eq!(run(&url, tls_key, &["ls"]).0, Some(6));
+    assert_eq!(run(&url, "/nowhere/ca.pem", &["ls"]).0, Some(5));
+}
+
+/// One address that tries token after token is told to wait, and a valid one from there is accepted all the same.
+#[test]
+fn who_tries_many_tokens_is_told_to_wait() {
+    let (_dir, db) = store();
+    let served = Served::start(&db, &["--bind", "127.0.0.1:0"]);
+    let (agent, url) = (agent(), format!("{}/v1/sessions", served.address));
+    let tried: Vec<u16> =
+        (0..20).map(|n| ask(&agent, "GET", &url, &format!("guess-{n}"), None).unwrap().0).collect();
+    assert_eq!(&tried[..10], [401; 10]);
+    assert!(tried[11..].iter().all(|status| *status == 429), "{tried:?}");
+    assert_eq!(ask(&agent, "GET", &url, &token(&db), None).unwrap().0, 200);
+    // Who shows none has not tried any.
+    let without = ureq::http::Request::builder().uri(&url).body(()).unwrap();
+    assert_eq!(agent.run(without).unwrap().status().as_u16(), 401);
 }
 
 /// A token that is revoked by another process ends at a server that runs.

@@ -31,14 +31,21 @@ use serde::{Serialize, de::DeserializeOwned};
 use sessiondb_core::{
     Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, HitPage,
     Lineage, MessagePage, Parts, PartsPage, Receipt, Result, Search, Session, SessionFilter, SessionKey,
-    SessionPage, SessionParts, ViewChange, Window,
+    SessionPage, SessionParts, Status, ViewChange, Window,
 };
-use ureq::{Agent, http};
+use ureq::{
+    Agent, http,
+    tls::{PemItem, RootCerts, TlsConfig, parse_pem},
+};
 
 use crate::reply::{Documents, Freed, Reply, Sessions};
 
 /// How long a server may take to be reached.
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long an answer may take to begin. A server waits for its store for 30 s at most, and then says that it is busy.
+const ANSWER: Duration = Duration::from_secs(120);
+/// What takes as long as the store is large, and may take any time.
+const LONG: [&str; 2] = ["/v1/check", "/v1/optimize"];
 /// Threads that wait for answers on behalf of async callers.
 const THREADS: usize = 4;
 
@@ -72,6 +79,31 @@ impl HttpBackend {
     /// # Errors
     /// [`Error::CannotOpen`] if the address is none of `http://…` or `https://…`, or the token cannot stand in a header.
     pub fn open(address: &str, token: Option<&str>) -> Result<HttpBackend> {
+        HttpBackend::reach(address, token, RootCerts::WebPki)
+    }
+
+    /// The same, for a server whose certificate no public authority vouches for: trusted are the certificates in this PEM, and no
+    /// others.
+    ///
+    /// # Errors
+    /// As [`open`](HttpBackend::open); also if there is no certificate in the PEM.
+    pub fn open_trusting(address: &str, token: Option<&str>, pem: &[u8]) -> Result<HttpBackend> {
+        let cannot = |reason: String| Error::CannotOpen { location: address.to_owned(), reason };
+        let mut trusted = Vec::new();
+        for item in parse_pem(pem) {
+            let item =
+                item.map_err(|error| cannot(format!("the certificates to trust cannot be read: {error}")))?;
+            if let PemItem::Certificate(certificate) = item {
+                trusted.push(certificate);
+            }
+        }
+        if trusted.is_empty() {
+            return Err(cannot("there is no certificate among those to trust (PEM)".into()));
+        }
+        HttpBackend::reach(address, token, RootCerts::from(trusted))
+    }
+
+    fn reach(address: &str, token: Option<&str>, trusted: RootCerts) -> Result<HttpBackend> {
         let cannot =
             |reason: &str| Error::CannotOpen { location: address.to_owned(), reason: reason.to_owned() };
         let uri: http::Uri = address.parse().map_err(|_| cannot("it is no address of a server"))?;
@@ -85,8 +117,12 @@ impl HttpBackend {
         if authorization.as_deref().is_some_and(|text| http::HeaderValue::from_str(text).is_err()) {
             return Err(cannot("the token has characters that no token has"));
         }
-        let agent =
-            Agent::config_builder().http_status_as_error(false).timeout_connect(Some(CONNECT)).build();
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(CONNECT))
+            .timeout_recv_response(Some(ANSWER))
+            .tls_config(TlsConfig::builder().root_certs(trusted).build())
+            .build();
         let server = Server {
             agent: agent.into(),
             address: address.trim_end_matches('/').to_owned(),
@@ -167,6 +203,10 @@ impl Server {
         }
         let bad = |e: http::Error| Error::Invalid(format!("the request cannot be written: {e}"));
         let answer = match body {
+            None if LONG.contains(&path) => {
+                let request = self.agent.configure_request(request.body(()).map_err(bad)?);
+                self.agent.run(request.timeout_recv_response(None).build())
+            }
             None => self.agent.run(request.body(()).map_err(bad)?),
             Some(body) => {
                 let text = serde_json::to_vec(body)
@@ -278,6 +318,10 @@ impl Backend for HttpBackend {
         let freed: Freed =
             self.ask(|server| server.send("POST", "/v1/optimize", None::<&()>)?.read()).await?;
         Ok(freed.freed)
+    }
+
+    async fn status(&self) -> Result<Status> {
+        self.ask(|server| server.get("/v1/status")).await
     }
 
     /// Ends the use of the server by all handles of this store; the server and its store go on.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::{
     ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, HitPage, Lineage, MessagePage,
     Parts, PartsPage, Receipt, Result, Search, Session, SessionFilter, SessionKey, SessionPage, SessionParts,
-    ViewChange, Window,
+    Status, ViewChange, Window,
 };
 
 /// The contract between a storage engine and the rest of SessionDB. Callers use [`Store`](crate::Store), which checks
@@ -79,6 +79,9 @@ pub trait Backend: Send + Sync {
     /// Gives space that is not used any more back to the file system, as far as it can without keeping callers waiting;
     /// answers how many bytes. Nothing that can be read changes.
     async fn optimize(&self) -> Result<u64>;
+
+    /// How the store does.
+    async fn status(&self) -> Result<Status>;
 
     /// Finishes what was accepted, then closes. Later calls answer [`Error::Closed`](crate::Error::Closed).
     async fn close(&self) -> Result<()>;

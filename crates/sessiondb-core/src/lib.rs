@@ -47,6 +47,7 @@ mod scope;
 pub mod search;
 mod session;
 mod state;
+mod status;
 mod store;
 pub mod time;
 mod view;
@@ -71,6 +72,7 @@ pub use session::{
     Cursor, FAMILY_DEFAULT, FAMILY_SCOPE, STATUS_DEFAULT, Session, SessionFilter, SessionOrder, SessionPage,
 };
 pub use state::STATE;
+pub use status::Status;
 pub use store::Store;
 pub use time::Time;
 pub use view::{Ancestor, LogId, Span, View, ViewChange, ViewChangeKind, ancestors_of_fork, resolve};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::{
     Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, HitPage,
     MessagePage, NewMessage, Opening, Parts, PartsPage, Receipt, Result, SYSTEM, Scope, Search, Session,
-    SessionFilter, SessionKey, SessionPage, SessionParts, Window, Write, commit, window::validate_limit,
+    SessionFilter, SessionKey, SessionPage, SessionParts, Status, Window, Write, commit,
+    window::validate_limit,
 };
 
 /// A handle to a store. It is cheap to clone; all clones are the same store.
@@ -301,6 +302,20 @@ impl Store {
             )));
         }
         self.backend.optimize().await
+    }
+
+    /// How the store does: its size, what waits, how far the index is behind. Only for a handle that sees all.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a scoped handle; otherwise as [`session`](Store::session).
+    pub async fn status(&self) -> Result<Status> {
+        if self.scope != Scope::all() {
+            return Err(Error::Invalid(format!(
+                "the status is of the whole store; this handle sees {}",
+                self.scope
+            )));
+        }
+        self.backend.status().await
     }
 
     /// Finishes what was accepted, then closes the store for all its handles.

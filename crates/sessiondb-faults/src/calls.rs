@@ -175,6 +175,10 @@ impl Backend for Noted {
         self.backend.optimize().await
     }
 
+    async fn status(&self) -> Result<sessiondb_core::Status> {
+        self.backend.status().await
+    }
+
     async fn close(&self) -> Result<()> {
         self.backend.close().await
     }

@@ -240,6 +240,10 @@ impl Backend for Overlay {
         Err(no_part())
     }
 
+    async fn status(&self) -> Result<sessiondb::Status> {
+        Err(no_part())
+    }
+
     async fn close(&self) -> Result<()> {
         Ok(())
     }

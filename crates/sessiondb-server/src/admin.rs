@@ -8,7 +8,7 @@ use axum::{
 };
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
-use sessiondb::{CheckReport, Scope, Time, time};
+use sessiondb::{CheckReport, Scope, Status, Time, time};
 use utoipa::ToSchema;
 
 use crate::{
@@ -26,6 +26,13 @@ use crate::{
 pub(crate) async fn check(access: Access) -> Result<Response, Problem> {
     access.must_see_all()?;
     Ok(Json(access.store.check().await?).into_response())
+}
+
+/// How the store does: its size, what waits to be written, how far the index of words is behind.
+#[utoipa::path(get, path = "/v1/status", tag = "admin", responses((status = 200, body = Status)))]
+pub(crate) async fn status(access: Access) -> Result<Response, Problem> {
+    access.must_see_all()?;
+    Ok(Json(access.store.status().await?).into_response())
 }
 
 /// How much was given back.

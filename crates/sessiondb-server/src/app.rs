@@ -99,6 +99,8 @@ impl App {
     }
 
     pub fn new(store: Store, options: &Options) -> Result<App> {
+        // Before anything is measured.
+        crate::operations::recorder();
         let tokens = options.tokens.then(|| Tokens::of(&store)).transpose()?;
         Ok(App(Arc::new(Shared {
             feed: Feed::new(store.clone()),
@@ -166,7 +168,7 @@ impl Limits {
         Ok(Seat { limits: Arc::clone(self), token: Arc::clone(token) })
     }
 
-    fn new(options: &Options) -> Limits {
+    pub fn new(options: &Options) -> Limits {
         let rate = NonZeroU32::new(options.requests_per_second).unwrap_or(NonZeroU32::MIN);
         Limits {
             requests: DefaultKeyedRateLimiter::keyed(Quota::per_second(rate)),

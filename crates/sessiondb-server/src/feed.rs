@@ -3,7 +3,11 @@
 //! One task reads what was committed and hands it to those who follow the session, or all of them. Nobody is waited for: who
 //! reads too slowly for the buffer falls behind, and reads what it missed from the store.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use parking_lot::Mutex;
 use sessiondb::{Change, Result, SessionKey, Store, limits::PAGE_MAX};
@@ -58,17 +62,27 @@ pub(crate) struct Feed {
 struct Shared {
     store: Store,
     written: Notify,
+    /// When the first write was answered that is not told yet.
+    untold: Mutex<Option<Instant>>,
     /// Who follows what; `None` is everything.
     followed: Mutex<HashMap<Option<SessionKey>, broadcast::Sender<Told>>>,
 }
 
 impl Feed {
     pub fn new(store: Store) -> Feed {
-        Feed { shared: Arc::new(Shared { store, written: Notify::new(), followed: Mutex::default() }) }
+        Feed {
+            shared: Arc::new(Shared {
+                store,
+                written: Notify::new(),
+                untold: Mutex::default(),
+                followed: Mutex::default(),
+            }),
+        }
     }
 
     /// Something was written here.
     pub fn written(&self) {
+        self.shared.untold.lock().get_or_insert_with(Instant::now);
         self.shared.written.notify_one();
     }
 
@@ -96,6 +110,7 @@ impl Feed {
     /// Hands on what is new, session by session: whoever follows one is woken once.
     async fn tell(&self, place: &mut Option<u64>) -> Result<()> {
         let mut changes = Vec::new();
+        let untold = self.shared.untold.lock().take();
         loop {
             let page = self.shared.store.changes(*place, PAGE_MAX).await?;
             if place.replace(page.last).is_none() {
@@ -115,6 +130,9 @@ impl Feed {
                 tokio::time::sleep(PAUSE_EACH.saturating_mul(u32::try_from(woken).unwrap_or(u32::MAX))).await;
                 woken = 0;
             }
+        }
+        if let Some(since) = untold {
+            metrics::histogram!("sessiondb_feed_lag_seconds").record(since.elapsed());
         }
         Ok(())
     }

@@ -4,7 +4,14 @@ use axum::body::{Body, BodyDataStream, Bytes};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
-use crate::problem::{Kind, Problem};
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{
+    app::Limits,
+    problem::{Kind, Problem},
+};
 
 /// Longest line: room for the largest message.
 const LINE_BYTES_MAX: usize = 20 << 20;
@@ -22,17 +29,37 @@ pub(crate) struct Lines {
     ended: bool,
     number: u64,
     together: usize,
+    /// Of whom room is had for what is held in memory, and what of it was given.
+    limits: Arc<Limits>,
+    room: Vec<OwnedSemaphorePermit>,
 }
+
+/// Of each stream so much may be in memory without being counted, and room for more is had in such pieces.
+const UNCOUNTED: usize = 64 << 10;
+const ROOM: usize = 1 << 20;
 
 impl Lines {
     /// Those of this body, at most so many at a time.
-    pub fn of(body: Body, together: usize) -> Lines {
-        Lines { body: body.into_data_stream(), rest: Vec::new(), seen: 0, ended: false, number: 0, together }
+    pub fn of(body: Body, together: usize, limits: Arc<Limits>) -> Lines {
+        Lines {
+            body: body.into_data_stream(),
+            rest: Vec::new(),
+            seen: 0,
+            ended: false,
+            number: 0,
+            together,
+            limits,
+            room: Vec::new(),
+        }
     }
 
     /// The next lines: at least one, and as many more as are there without waiting. None at the end.
     pub async fn next<T: DeserializeOwned>(&mut self) -> Result<Vec<T>, Problem> {
         let mut items = Vec::new();
+        // What was handed on before is stored by now.
+        if self.rest.len() <= UNCOUNTED {
+            self.room.clear();
+        }
         loop {
             self.take(&mut items)?;
             if !items.is_empty() || self.ended {
@@ -51,6 +78,9 @@ impl Lines {
 
     fn add(&mut self, bytes: &Bytes) -> Result<(), Problem> {
         self.rest.extend_from_slice(bytes);
+        while self.rest.len() > UNCOUNTED + self.room.len() * ROOM {
+            self.room.push(self.limits.body(ROOM)?);
+        }
         if self.rest.len() > LINE_BYTES_MAX + TOGETHER_BYTES {
             let detail = format!("line {} has more than {LINE_BYTES_MAX} bytes", self.number + 1);
             return Err(Problem::new(Kind::TooLarge, detail));
@@ -96,7 +126,8 @@ mod tests {
 
     async fn read(chunks: Vec<&'static str>, together: usize) -> (Vec<Vec<u64>>, Option<String>) {
         let chunks = chunks.into_iter().map(|chunk| Ok::<_, std::io::Error>(Bytes::from(chunk)));
-        let mut lines = Lines::of(Body::from_stream(futures_util::stream::iter(chunks)), together);
+        let limits = Arc::new(Limits::new(&crate::Options::default()));
+        let mut lines = Lines::of(Body::from_stream(futures_util::stream::iter(chunks)), together, limits);
         let mut all = Vec::new();
         loop {
             match lines.next::<u64>().await {
@@ -114,6 +145,24 @@ mod tests {
         assert_eq!(read(vec!["1\n2\n3\n4\n5\n"], 2).await.0, [vec![1, 2], vec![3, 4], vec![5]]);
         assert_eq!(read(vec![], 2).await.0, [[0; 0]; 0]);
         assert_eq!(read(vec!["", "\n\n"], 2).await.0, [[0; 0]; 0]);
+    }
+
+    /// A long line was held in memory whatever else was there.
+    #[tokio::test]
+    async fn long_lines_take_room_and_give_it_back() {
+        let options = crate::Options { body_bytes_max: 3 << 20, ..crate::Options::default() };
+        let limits = Arc::new(Limits::new(&options));
+        let body = |mib: usize| {
+            let chunks = (0..mib).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 1 << 20])));
+            let chunks: Vec<_> = chunks.chain([Ok(Bytes::from("1\n2"))]).collect();
+            Body::from_stream(futures_util::stream::iter(chunks))
+        };
+        let mut fits = Lines::of(body(2), 1, Arc::clone(&limits));
+        assert_eq!(fits.next::<u64>().await.unwrap(), [1]);
+        let refused = Lines::of(body(2), 1, Arc::clone(&limits)).next::<u64>().await.unwrap_err();
+        assert!(serde_json::to_string(&refused).unwrap().contains("overloaded"));
+        assert_eq!(fits.next::<u64>().await.unwrap(), [2]);
+        assert_eq!(Lines::of(body(2), 1, limits).next::<u64>().await.unwrap(), [1]);
     }
 
     /// What stands before a bad line is handed on first, and the bad one is named by its number.

@@ -1,5 +1,7 @@
 //! Messages: appended, and read window by window.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     body::Body as HttpBody,
@@ -254,7 +256,7 @@ pub(crate) async fn append(
 
 /// Appends what comes, as it comes, and answers each message when it is durable.
 fn append_lines(app: App, Access { store, caller }: Access, key: SessionKey, body: HttpBody) -> Response {
-    let lines = Lines::of(body, TOGETHER);
+    let lines = Lines::of(body, TOGETHER, Arc::clone(&app.limits));
     let answers = stream::unfold(Some(lines), move |lines| {
         let (app, store, key, caller) = (app.clone(), store.clone(), key.clone(), caller.clone());
         async move {

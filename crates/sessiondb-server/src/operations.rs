@@ -15,6 +15,7 @@ use axum::{
 use metrics::Histogram;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use parking_lot::RwLock;
+use sessiondb::Status;
 
 use crate::{access::Access, app::App, problem::Problem};
 
@@ -33,17 +34,28 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<Response, Problem> 
     Ok("ready\n".into_response())
 }
 
-/// Counters and histograms in the text form of Prometheus.
+/// Counters, gauges and histograms in the text form of Prometheus: times of routes, batches and syncs of the writer, its queue, the log,
+/// how far index and feed are behind.
 #[utoipa::path(get, path = "/metrics", tag = "operations",
     responses((status = 200, body = String, content_type = "text/plain")))]
-pub(crate) async fn metrics(access: Access) -> Result<Response, Problem> {
+pub(crate) async fn metrics(State(app): State<App>, access: Access) -> Result<Response, Problem> {
     access.must_see_all()?;
+    let Status { database_bytes, log_bytes, waiting, unindexed } = app.store.status().await?;
+    let gauges = [
+        ("sessiondb_database_bytes", database_bytes),
+        ("sessiondb_wal_bytes", log_bytes),
+        ("sessiondb_queue_depth", Some(waiting)),
+        ("sessiondb_index_lag_messages", Some(unindexed)),
+    ];
+    for (name, value) in gauges {
+        metrics::gauge!(name).set(value.unwrap_or(0) as f64);
+    }
     let text = recorder().map(PrometheusHandle::render).unwrap_or_default();
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }
 
 /// What all that is measured in this process goes to; `None` if the program has another place for it.
-fn recorder() -> Option<&'static PrometheusHandle> {
+pub(crate) fn recorder() -> Option<&'static PrometheusHandle> {
     static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     RECORDER
         .get_or_init(|| {

@@ -170,6 +170,7 @@ fn api() -> OpenApiRouter<App> {
         .add(State, routes!(worktree::select_winner))
         .add(Export, routes!(archive::get))
         .add(Import, routes!(archive::post))
+        .add(Read, routes!(admin::status))
         .add(Admin, routes!(admin::check))
         .add(Admin, routes!(admin::optimize))
         .add(Admin, routes!(admin::create))

@@ -26,8 +26,10 @@ use std::{
         atomic::{AtomicBool, AtomicI32, Ordering},
     },
     thread::{Builder, JoinHandle},
+    time::Instant,
 };
 
+use metrics::histogram;
 use parking_lot::{Condvar, Mutex};
 use rusqlite::{Connection, ErrorCode, MAIN_DB, hooks::Wal, wal::CheckpointMode};
 use sessiondb_core::Error;
@@ -269,7 +271,10 @@ impl Shared {
         if self.lock.is_marked().unwrap_or(true) {
             return Ok(i32::MAX);
         }
-        match conn.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE) {
+        let begun = Instant::now();
+        let passed = conn.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE);
+        histogram!("sessiondb_checkpoint_seconds").record(begun.elapsed());
+        match passed {
             Ok((log, copied)) => Ok(log - copied),
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => Ok(i32::MAX),
             Err(error) => {

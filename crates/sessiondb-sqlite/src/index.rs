@@ -14,8 +14,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use metrics::histogram;
 use parking_lot::{Condvar, Mutex};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use sessiondb_core::{
     Error, LogId, Result, SYSTEM,
     search::{Words, said},
@@ -65,6 +66,18 @@ pub(crate) fn log_word(log: i64) -> String {
 /// How far the index has come.
 pub(crate) fn indexed(conn: &Connection) -> rusqlite::Result<i64> {
     conn.prepare_cached("SELECT indexed FROM search_state")?.query_row([], |row| row.get(0))
+}
+
+/// About how many messages it is behind.
+pub(crate) fn behind(conn: &Connection) -> rusqlite::Result<u64> {
+    after(conn, indexed(conn)?)
+}
+
+/// About how many messages there are with greater row ids.
+fn after(conn: &Connection, id: i64) -> rusqlite::Result<u64> {
+    let last: Option<i64> =
+        conn.prepare_cached("SELECT max(id) FROM messages")?.query_row([], |row| row.get(0))?;
+    Ok(last.map_or(0, |last| last.saturating_sub(id).max(0).cast_unsigned()))
 }
 
 /// Notes that the messages of a log behind this number are about to be deleted.
@@ -125,12 +138,7 @@ impl Step {
             let place = format!("{} {}", agent_word(&agent), log_word(row.get("session_id")?));
             step.rows.push((step.to, place, words.compared().to_owned()));
         }
-        let last: Option<i64> = conn
-            .prepare_cached("SELECT max(id) FROM messages")?
-            .query_row([], |row| row.get(0))
-            .optional()?
-            .flatten();
-        step.behind = last.map_or(0, |last| last.saturating_sub(step.to).max(0).cast_unsigned());
+        step.behind = after(conn, step.to)?;
         Ok((step.to > from || !step.gone.is_empty()).then_some(step))
     }
 
@@ -158,7 +166,9 @@ impl Step {
 /// Puts the next stretch into the index. Answers how many messages are still behind; `None` if there was nothing to do.
 fn step(readers: &Readers, queue: &Queue<WriteConnection>, size: Size) -> Result<Option<u64>> {
     let Some(step) = readers.read_blocking(|conn| Step::read(conn, size))? else { return Ok(None) };
+    let begun = Instant::now();
     queue.with_writer(|writer| writer.transact(|conn| step.write(conn)))?;
+    histogram!("sessiondb_index_write_seconds").record(begun.elapsed());
     Ok(Some(step.behind))
 }
 

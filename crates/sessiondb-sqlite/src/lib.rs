@@ -53,7 +53,10 @@ mod transaction;
 mod wal;
 mod window;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use futures_channel::oneshot;
@@ -61,7 +64,7 @@ use rusqlite::Connection;
 use sessiondb_core::{
     Backend, ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, Error, HitPage,
     Lineage, MessagePage, Parts, PartsPage, Receipt, Result, Search, Session, SessionFilter, SessionKey,
-    SessionPage, SessionParts, ViewChange, Window,
+    SessionPage, SessionParts, Status, ViewChange, Window,
 };
 
 pub use migrate::SCHEMA_VERSION;
@@ -83,6 +86,8 @@ pub struct SqliteBackend {
 }
 
 struct Engine {
+    /// Where it is, if it is a file of the system's.
+    database: Option<PathBuf>,
     indexer: Indexer,
     readers: Arc<Readers>,
     queue: Arc<Queue<WriteConnection>>,
@@ -119,11 +124,11 @@ impl SqliteBackend {
         let reader = move || connection::reopen(&there, &of_readers, Role::Reader);
         let of_checkpoints = Box::new(reader.clone());
         let writer = WriteConnection::new(place, conn, lock, |lock| {
-            Checkpointer::new(of_checkpoints, database, lock)
+            Checkpointer::new(of_checkpoints, database.clone(), lock)
         })?;
         let (queue, readers) = (Arc::new(Queue::start(writer)?), Arc::new(Readers::new(Box::new(reader))));
         Ok(SqliteBackend {
-            engine: Arc::new(Engine { indexer: Indexer::new(), readers, queue }),
+            engine: Arc::new(Engine { database, indexer: Indexer::new(), readers, queue }),
             blocking: false,
         })
     }
@@ -185,7 +190,7 @@ pub fn migrate(conn: &Connection) -> Result<()> {
 #[async_trait]
 impl Backend for SqliteBackend {
     async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<Receipt>> {
-        let Engine { indexer, readers, queue } = self.engine.as_ref();
+        let Engine { indexer, readers, queue, .. } = self.engine.as_ref();
         let receipts = match self.blocking {
             true => queue.commit_blocking(commits)?,
             false => queue.commit(commits).await?,
@@ -300,6 +305,22 @@ impl Backend for SqliteBackend {
             engine.queue.optimize()
         })
         .await
+    }
+
+    async fn status(&self) -> Result<Status> {
+        let unindexed = self.read(|conn| Ok(index::behind(conn)?)).await?;
+        let length = |end: &str| {
+            let mut name = self.engine.database.as_ref()?.as_os_str().to_owned();
+            name.push(end);
+            // The log comes with the first write.
+            Some(std::fs::metadata(name).map_or(0, |file| file.len()))
+        };
+        Ok(Status {
+            database_bytes: length(""),
+            log_bytes: length("-wal"),
+            waiting: self.engine.queue.waiting() as u64,
+            unindexed,
+        })
     }
 
     async fn close(&self) -> Result<()> {

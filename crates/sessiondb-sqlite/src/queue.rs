@@ -113,6 +113,11 @@ impl<W: Writer> Queue<W> {
         block_on(answer).unwrap_or_else(|_| Err(lost()))
     }
 
+    /// How many calls wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.shared.waiting.lock().calls.len()
+    }
+
     /// Lends the writer, in the turn of whoever writes. Those who wait for it come first.
     pub(crate) fn with_writer<T>(&self, work: impl FnOnce(&mut W) -> Result<T>) -> Result<T> {
         let mut writer = self.shared.writer.lock();

@@ -1,7 +1,8 @@
 //! The transaction: what is written at once, when it counts, and what its errors mean.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Instant};
 
+use metrics::histogram;
 use rusqlite::{Connection, ErrorCode, config::DbConfig};
 use sessiondb_core::{Commit, Error, Receipt, Result, time};
 
@@ -145,6 +146,8 @@ impl WriteConnection {
 impl Writer for WriteConnection {
     fn write(&mut self, calls: Vec<Vec<Commit>>) -> Vec<Answer> {
         self.is_stopped();
+        let begun = Instant::now();
+        histogram!("sessiondb_commit_batch_size").record(calls.len() as f64);
         let all = |error: Error| vec![Err(error); calls.len()];
         let lock = Arc::clone(&self.lock);
         let _turn = match begin(&self.conn, &self.place, &lock, &mut self.stopped) {
@@ -172,7 +175,12 @@ impl Writer for WriteConnection {
             }
             return answers;
         }
-        let Err(error) = execute(&self.conn, "COMMIT") else {
+        let applied = Instant::now();
+        let committed = execute(&self.conn, "COMMIT");
+        // Nearly all of a COMMIT is the sync.
+        histogram!("sessiondb_sync_seconds").record(applied.elapsed());
+        histogram!("sessiondb_commit_seconds").record(begun.elapsed());
+        let Err(error) = committed else {
             self.checkpointer.committed();
             return answers;
         };

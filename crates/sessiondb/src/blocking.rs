@@ -18,7 +18,7 @@ use pollster::block_on;
 use crate::{
     ChangePage, CheckReport, Commit, Document, DocumentFilter, DocumentPage, HitPage, Json, Lineage, Message,
     MessagePage, NewMessage, Opening, Parts, PartsPage, Receipt, Result, Scope, Search, Session,
-    SessionFilter, SessionKey, SessionPage, SessionParts, ViewChange, Window,
+    SessionFilter, SessionKey, SessionPage, SessionParts, Status, ViewChange, Window,
 };
 
 /// Opens a store; see [`sessiondb::open`](crate::open).
@@ -212,6 +212,10 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<ViewChange>> {
         block_on(self.inner.view_changes(key, before, limit))
+    }
+
+    pub fn status(&self) -> Result<Status> {
+        block_on(self.inner.status())
     }
 
     pub fn check(&self) -> Result<CheckReport> {

@@ -121,6 +121,10 @@ impl Backend for Counting {
         self.asked().optimize().await
     }
 
+    async fn status(&self) -> Result<sessiondb::Status> {
+        self.asked().status().await
+    }
+
     async fn close(&self) -> Result<()> {
         self.asked().close().await
     }

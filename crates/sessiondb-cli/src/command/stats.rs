@@ -47,10 +47,10 @@ enum Form {
     Json,
 }
 
-pub fn run(args: Args, store: &Store, url: &str, out: &mut Output) -> Result<Exit, Failure> {
+pub fn run(args: Args, store: &Store, out: &mut Output) -> Result<Exit, Failure> {
     match args.key {
         None => {
-            let stats = store::count(store, url)?;
+            let stats = store::count(store)?;
             match args.output {
                 Form::Table => stats.print(out)?,
                 Form::Json => out.json_line(&stats.json())?,

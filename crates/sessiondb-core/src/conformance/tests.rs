@@ -202,6 +202,10 @@ impl Backend for Faulty {
         self.0.optimize().await
     }
 
+    async fn status(&self) -> Result<crate::Status> {
+        self.0.status().await
+    }
+
     async fn close(&self) -> Result<()> {
         // The memory engine would really be closed; what is "opened again" is the same one.
         Ok(())

@@ -22,7 +22,7 @@ use crate::{
     Ancestor, Backend, Change, ChangePage, CheckReport, Commit, Cursor, Document, DocumentFilter,
     DocumentPage, Error, FAMILY_SCOPE, ForkedFrom, HitPage, Inherited, Lineage, LogId, Message, MessagePage,
     Parts, PartsPage, Receipt, Result, SYSTEM, Search, Session, SessionFilter, SessionKey, SessionPage,
-    SessionParts, View, ViewChange, Window, limits, parts, time,
+    SessionParts, Status, View, ViewChange, Window, limits, parts, time,
 };
 
 /// A store in memory: nothing survives the process. For tests, for trying things out, and as the specification that
@@ -252,6 +252,10 @@ impl Backend for MemoryBackend {
 
     async fn optimize(&self) -> Result<u64> {
         self.with(|_| Ok(0))
+    }
+
+    async fn status(&self) -> Result<Status> {
+        self.with(|_| Ok(Status::default()))
     }
 
     async fn close(&self) -> Result<()> {

@@ -99,6 +99,10 @@ impl Backend for Busy {
         self.inner.optimize().await
     }
 
+    async fn status(&self) -> Result<sessiondb::Status> {
+        self.inner.status().await
+    }
+
     async fn close(&self) -> Result<()> {
         self.inner.close().await
     }

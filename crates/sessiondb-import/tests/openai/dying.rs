@@ -89,6 +89,10 @@ impl Backend for Dying {
         self.store.optimize().await
     }
 
+    async fn status(&self) -> Result<sessiondb::Status> {
+        self.store.status().await
+    }
+
     async fn close(&self) -> Result<()> {
         Ok(())
     }

@@ -225,6 +225,7 @@ fn a_panic_of_the_writer_answers_everybody() {
         }
         history.closing();
         queue.close().unwrap();
+        assert_eq!(queue.waiting(), 0, "a call waits in a queue that is closed");
         history.closed();
         history.judge();
         let unknown = |n: usize| matches!(history.answer(&name(n)).unwrap(), Err(Error::Unknown(_)));

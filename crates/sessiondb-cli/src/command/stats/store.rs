@@ -1,11 +1,9 @@
 //! What is in a store.
 
-use std::{ffi::OsString, fs, path::Path};
-
 use serde::Serialize;
-use sessiondb::{SessionFilter, SessionOrder, Time, blocking::Store, time};
+use sessiondb::{SessionFilter, SessionOrder, Status, Time, blocking::Store, time};
 
-use crate::{exit::Failure, output::Output, place, table::Table, tally::Tally, transcript};
+use crate::{exit::Failure, output::Output, table::Table, tally::Tally, transcript};
 
 /// Sessions read at a time.
 const PAGE: usize = 200;
@@ -36,7 +34,7 @@ struct Size {
     log: u64,
 }
 
-pub fn count(store: &Store, url: &str) -> Result<StoreStats, Failure> {
+pub fn count(store: &Store) -> Result<StoreStats, Failure> {
     let mut stats =
         StoreStats { all: Counts::default(), groups: Tally::new(), oldest: None, newest: None, size: None };
     // A list by creation visits every session once, whatever changes meanwhile.
@@ -61,17 +59,11 @@ pub fn count(store: &Store, url: &str) -> Result<StoreStats, Failure> {
         }
         filter.after = page.next;
     }
-    stats.size = place::file(url).and_then(size);
+    // A token that does not see the whole store is not told.
+    let status = store.status().ok();
+    let of_file = |status: Status| Some(Size { database: status.database_bytes?, log: status.log_bytes? });
+    stats.size = status.and_then(of_file);
     Ok(stats)
-}
-
-fn size(path: &Path) -> Option<Size> {
-    let beside = |end: &str| {
-        let mut name = OsString::from(path);
-        name.push(end);
-        fs::metadata(name).map_or(0, |file| file.len())
-    };
-    Some(Size { database: fs::metadata(path).ok()?.len(), log: beside("-wal") })
 }
 
 impl StoreStats {
