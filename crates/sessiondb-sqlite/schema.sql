@@ -215,6 +215,9 @@ END;
 -- a third longer otherwise; `search_state` says how far it has come, and what comes later is looked at by whoever searches.
 -- The index has no content of its own. `place` has words of the engine's: the agent's, and the log's.
 CREATE VIRTUAL TABLE search USING fts5 (place, words, content = '', contentless_delete = 1, tokenize = 'ascii');
+-- Its pieces are merged by the engine, a little at a time, and not within the transaction that happens to make one too many.
+INSERT INTO search (search, rank) VALUES ('automerge', 0);
+INSERT INTO search (search, rank) VALUES ('crisismerge', 512);
 
 CREATE TABLE search_state (
     indexed INTEGER NOT NULL  -- the messages with row ids up to this are in the index

@@ -31,15 +31,17 @@ use crate::{
     transaction::WriteConnection,
 };
 
-/// Messages of one transaction of the index, and about how many bytes of words: few while others write, who wait for it some 5 ms,
-/// and many where nobody does, since each transaction makes a piece of the index that is merged with others later.
-const FEW: Size = Size { messages: 250, bytes: 256 << 10 };
-const MANY: Size = Size { messages: 4_000, bytes: 4 << 20 };
+/// What one transaction of the index does: little while others write, who wait for it a few milliseconds; more where nobody does.
+const LITTLE: Size = Size { messages: 128, bytes: 128 << 10, pages: 24 };
+const MUCH: Size = Size { messages: 1_000, bytes: 1 << 20, pages: 200 };
 
 #[derive(Clone, Copy)]
 struct Size {
+    /// Messages that are put in, and about how many bytes of words.
     messages: usize,
     bytes: usize,
+    /// Or pages that a merge of pieces writes.
+    pages: i64,
 }
 
 /// Rows that leave the index in one transaction.
@@ -172,40 +174,43 @@ fn step(readers: &Readers, queue: &Queue<WriteConnection>, size: Size) -> Result
     Ok(Some(step.behind))
 }
 
+/// Merges pieces of the index a little, which each transaction makes more of. Answers whether there is more to merge.
+fn merge(queue: &Queue<WriteConnection>, pages: i64) -> Result<bool> {
+    let begun = Instant::now();
+    let changed = queue.with_writer(|writer| {
+        writer.transact(|conn| {
+            let before = conn.total_changes();
+            conn.prepare_cached("INSERT INTO search (search, rank) VALUES ('merge', ?1)")?
+                .execute([pages])?;
+            Ok(conn.total_changes() - before)
+        })
+    })?;
+    histogram!("sessiondb_index_write_seconds").record(begun.elapsed());
+    // As FTS5's documentation says: a merge that had nothing to do changes one row, or none.
+    // <https://www.sqlite.org/fts5.html#the_merge_command>
+    Ok(changed >= 2)
+}
+
 /// Brings the index up to date, and makes one piece of it, in which nothing is left of what was deleted.
 ///
 /// # Errors
 /// As a commit's.
 pub(crate) fn bring_up_to_date(readers: &Readers, queue: &Queue<WriteConnection>) -> Result<()> {
-    while step(readers, queue, MANY)?.is_some() {}
-    // As FTS5's documentation says: a negative number begins, positive ones go on, until a step changes next to nothing.
-    // <https://www.sqlite.org/fts5.html#the_merge_command>
-    let mut pages = -MERGE_PAGES;
-    loop {
-        let changed = queue.with_writer(|writer| {
-            writer.transact(|conn| {
-                let before = conn.total_changes();
-                conn.prepare_cached("INSERT INTO search (search, rank) VALUES ('merge', ?1)")?
-                    .execute([pages])?;
-                Ok(conn.total_changes() - before)
-            })
-        })?;
-        if changed < 2 {
-            return Ok(());
-        }
-        pages = MERGE_PAGES;
+    while step(readers, queue, MUCH)?.is_some() {}
+    // A negative number begins with all pieces, however few; positive ones go on.
+    let mut pages = -MUCH.pages;
+    while merge(queue, pages)? {
+        pages = MUCH.pages;
     }
+    Ok(())
 }
-
-/// Pages that one transaction of a merge writes, about: 1 MiB.
-const MERGE_PAGES: i64 = 256;
 
 /// How long the index waits after a step, so that it takes no more than its share of the time: nothing while nobody else
 /// writes, a twentieth while others do, a fifth when it is far behind.
 fn pause(took: Duration, others_write: bool, behind: u64) -> Duration {
     match (others_write, behind > BEHIND_MAX) {
         (false, _) => Duration::ZERO,
-        (true, false) => (took * 19).max(DELAY),
+        (true, false) => took * 19,
         (true, true) => took * 4,
     }
 }
@@ -272,21 +277,28 @@ impl Indexer {
 impl Shared {
     /// The thread.
     fn serve(&self, readers: &Readers, queue: &Queue<WriteConnection>) {
-        let (mut wait, mut size) = (DELAY, FEW);
+        let (mut wait, mut size, mut pieces) = (DELAY, LITTLE, false);
         loop {
             if self.closes_within(wait) {
                 return self.finish(readers, queue);
             }
             self.state.lock().behind = false;
             let begun = Instant::now();
-            wait = match step(readers, queue, size) {
-                Ok(Some(behind)) => {
-                    let others_write = self.state.lock().behind;
-                    size = if others_write { FEW } else { MANY };
-                    pause(begun.elapsed(), others_write, behind)
+            let done = step(readers, queue, size).and_then(|behind| {
+                // In turns, so that neither waits for the end of the other.
+                if behind.is_some() || pieces {
+                    pieces = merge(queue, size.pages)?;
                 }
-                Ok(None) => {
-                    size = FEW;
+                Ok(behind)
+            });
+            wait = match done {
+                Ok(behind) if behind.is_some() || pieces => {
+                    let others_write = self.state.lock().behind;
+                    size = if others_write { LITTLE } else { MUCH };
+                    pause(begun.elapsed(), others_write, behind.unwrap_or(0))
+                }
+                Ok(_) => {
+                    size = LITTLE;
                     let mut state = self.state.lock();
                     while !state.behind && !state.closing {
                         self.changed.wait(&mut state);
@@ -311,9 +323,10 @@ impl Shared {
     }
 
     fn finish(&self, readers: &Readers, queue: &Queue<WriteConnection>) {
-        let behind = readers.read_blocking(|conn| Ok(Step::read(conn, FEW)?.map_or(0, |step| step.behind)));
+        let behind =
+            readers.read_blocking(|conn| Ok(Step::read(conn, LITTLE)?.map_or(0, |step| step.behind)));
         if behind.is_ok_and(|behind| CLOSING.contains(&behind)) {
-            while step(readers, queue, MANY).is_ok_and(|more| more.is_some()) {}
+            while step(readers, queue, MUCH).is_ok_and(|more| more.is_some()) {}
         }
     }
 }
@@ -327,7 +340,6 @@ mod tests {
         let ms = Duration::from_millis;
         assert_eq!(pause(ms(20), false, 1_000_000), ms(0));
         assert_eq!(pause(ms(20), true, 10), ms(380));
-        assert_eq!(pause(ms(1), true, 10), DELAY);
         assert_eq!(pause(ms(20), true, BEHIND_MAX + 1), ms(80));
     }
 
@@ -343,7 +355,7 @@ mod tests {
             let message = "INSERT INTO messages (session_id, role, content, created_at) VALUES (1, 'user', ?1, '2026-11-19')";
             conn.execute(message, [text]).unwrap();
         }
-        let step = Step::read(&conn, FEW).unwrap().unwrap();
+        let step = Step::read(&conn, LITTLE).unwrap().unwrap();
         conn.execute("DELETE FROM messages WHERE seq = 1", []).unwrap();
         step.write(&conn).unwrap();
         let count = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
@@ -353,12 +365,12 @@ mod tests {
         conn.execute("DELETE FROM messages", []).unwrap();
         assert_eq!(count("SELECT count(*) FROM search_gone"), 1);
         step.write(&conn).unwrap();
-        Step::read(&conn, FEW).unwrap().unwrap().write(&conn).unwrap();
+        Step::read(&conn, LITTLE).unwrap().unwrap().write(&conn).unwrap();
         assert_eq!(
             (count("SELECT count(*) FROM search_docsize"), count("SELECT count(*) FROM search_gone")),
             (0, 0)
         );
-        assert!(Step::read(&conn, FEW).unwrap().is_none());
+        assert!(Step::read(&conn, LITTLE).unwrap().is_none());
     }
 
     #[test]
