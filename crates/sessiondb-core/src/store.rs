@@ -70,14 +70,42 @@ impl Store {
     /// other content; [`Error::Busy`], [`Error::Full`], [`Error::Stopped`] or [`Error::Storage`] if the store could
     /// not write; [`Error::Unknown`] if it cannot tell whether it did.
     pub async fn commit(&self, commits: Vec<Commit>) -> Result<Vec<Receipt>> {
-        for commit in &commits {
-            commit.reads().try_for_each(|key| self.scope.admit(key))?;
-        }
-        commit::validate_all(&commits, self.system)?;
+        self.may_commit(&commits)?;
         if commits.is_empty() {
             return Ok(Vec::new());
         }
         self.backend.commit(commits).await
+    }
+
+    /// Applies commits as another handle does, and beside them commits to the store's own addresses, all or none: what a program
+    /// does for somebody, and its note of it. Answers the receipts of the former. Only for a handle to the store's own
+    /// ([`system`](Store::system)).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for another handle; otherwise as [`commit`](Store::commit).
+    pub async fn commit_beside(
+        &self,
+        other: &Store,
+        commits: Vec<Commit>,
+        own: Vec<Commit>,
+    ) -> Result<Vec<Receipt>> {
+        if !self.system {
+            return Err(Error::Invalid("this handle is not one to the store's own addresses".into()));
+        }
+        other.may_commit(&commits)?;
+        self.may_commit(&own)?;
+        let count = commits.len();
+        let mut receipts = self.backend.commit([commits, own].concat()).await?;
+        receipts.truncate(count);
+        Ok(receipts)
+    }
+
+    /// Whether these are within the scope and the limits.
+    fn may_commit(&self, commits: &[Commit]) -> Result<()> {
+        for commit in commits {
+            commit.reads().try_for_each(|key| self.scope.admit(key))?;
+        }
+        commit::validate_all(commits, self.system)
     }
 
     /// Applies one commit; see [`commit`](Store::commit).

@@ -109,8 +109,8 @@ pub(crate) async fn create(
         scope,
         expires_at: end(asked.days, access.caller.expires_at)?,
     };
-    audit::note(&app, &access, "make a token", &format!("{} for {}", new.name, new.scope)).await?;
-    let (token, info) = tokens(&app)?.create(new).await?;
+    let note = audit::line(&access, vec![("make a token", format!("{} for {}", new.name, new.scope))])?;
+    let (token, info) = tokens(&app)?.create_noted(new, Some(note)).await?;
     let headers = [(header::CACHE_CONTROL, "no-store")];
     Ok((StatusCode::CREATED, headers, Json(Made { token: token.reveal(), info })).into_response())
 }
@@ -131,8 +131,8 @@ pub(crate) async fn revoke(
     Named(id): Named<String>,
 ) -> Result<Response, Problem> {
     access.must_see_all()?;
-    audit::note(&app, &access, "revoke a token", &id).await?;
-    let revoked = tokens(&app)?.revoke(&id).await?;
+    let note = audit::line(&access, vec![("revoke a token", id.clone())])?;
+    let revoked = tokens(&app)?.revoke_noted(&id, Some(note)).await?;
     let info = revoked
         .ok_or_else(|| Problem::new(Kind::NotFound, format!("there is no token {}", id.escape_debug())))?;
     Ok(Json(info).into_response())

@@ -1,7 +1,8 @@
 //! The audit log: who deleted what, made and revoked which token, put archives in.
 //!
-//! It is the session `~system:audit:::`, which no token can write or delete. A line is written, durably, before the thing is
-//! done: so nothing of this kind is done without one, and one that then failed has a line too.
+//! It is the session `~system:audit:::`, which no token can write or delete. A line is written in the transaction of what it is
+//! about, so that there is never one without the other. What is no single transaction (an import, an export, what the families'
+//! own routes delete) has its line before it begins, and one that then failed has one too.
 
 use axum::{
     Json,
@@ -9,7 +10,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use sessiondb::{Error, Json as Text, MessagePage, NewMessage, SYSTEM, SessionKey, Window};
+use sessiondb::{
+    Commit, Error, Json as Text, MessagePage, NewMessage, Receipt, Result, SYSTEM, SessionKey, Window, Write,
+};
 use utoipa::IntoParams;
 
 use crate::{access::Access, app::App, problem::Problem, request::Query, sessions::limit_default};
@@ -25,23 +28,33 @@ pub(crate) async fn note(
     action: &'static str,
     object: &str,
 ) -> Result<(), Problem> {
-    note_all(app, access, vec![(action, object.to_owned())]).await
+    app.store.system()?.commit_one(line(access, vec![(action, object.to_owned())])?).await?;
+    Ok(())
 }
 
-/// Notes several things at once.
-pub(crate) async fn note_all(
+/// Makes this caller's commits, and notes what they do, all or none.
+pub(crate) async fn commit(
     app: &App,
     access: &Access,
+    commits: Vec<Commit>,
     things: Vec<(&'static str, String)>,
-) -> Result<(), Problem> {
+) -> Result<Vec<Receipt>> {
+    if things.is_empty() {
+        return access.store.commit(commits).await;
+    }
+    let note = line(access, things)?;
+    app.store.system()?.commit_beside(&access.store, commits, vec![note]).await
+}
+
+/// The commit that notes these things.
+pub(crate) fn line(access: &Access, things: Vec<(&'static str, String)>) -> Result<Commit> {
     let mut lines = Vec::new();
     for (action, object) in things {
         tracing::info!(token = %access.caller.token, action, object, "audit");
         let line = serde_json::json!({ "token": &*access.caller.token, "action": action, "object": object });
         lines.push(NewMessage::new("audit", Text::from_value(&line)?));
     }
-    app.store.system()?.append(&key(), lines).await?;
-    Ok(())
+    Ok(Commit::new(key()).write(Write::open()).write(Write::Append(lines)))
 }
 
 /// Which lines.

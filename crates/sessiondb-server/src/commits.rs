@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use sessiondb::{Commit, Receipt, SessionKey, Write, limits};
+use sessiondb::{Commit, Receipt, SessionKey, Write};
 
 use crate::{
     access::Access,
@@ -44,17 +44,14 @@ pub(crate) async fn commit(
             }
         }
     }
-    let noted = noted(&access, &commits);
-    if !noted.is_empty() {
-        audit::note_all(&app, &access, noted).await?;
-    }
-    let receipts = access.store.commit(commits).await?;
+    let noted = noted(&commits);
+    let receipts = audit::commit(&app, &access, commits, noted).await?;
     app.feed.written();
     Ok(Json(receipts).into_response())
 }
 
-/// What of these is noted: which session is deleted or put in from an archive. Nothing if the store will not take them.
-fn noted(access: &Access, commits: &[Commit]) -> Vec<(&'static str, String)> {
+/// What of these is noted: which session is deleted or put in from an archive.
+fn noted(commits: &[Commit]) -> Vec<(&'static str, String)> {
     let action = |write: &Write| match write {
         Write::Delete => Some("delete"),
         Write::Restore(_) => Some("import"),
@@ -63,11 +60,6 @@ fn noted(access: &Access, commits: &[Commit]) -> Vec<(&'static str, String)> {
     let of = |commit: &Commit| Some((commit.writes.iter().find_map(action)?, commit.key.to_string()));
     let mut noted: Vec<_> = commits.iter().filter_map(of).collect();
     noted.dedup();
-    let taken = |commit: &Commit| access.store.scope().contains(&commit.key) && commit.validate().is_ok();
-    // Nearly no call has something to note, and the store looks at each commit anyway.
-    if !noted.is_empty() && (commits.len() > limits::COMMIT_WRITES_MAX || !commits.iter().all(taken)) {
-        noted.clear();
-    }
     noted
 }
 

@@ -212,8 +212,8 @@ pub(crate) async fn delete(
     if commit.id.is_none() {
         found(&access, &key).await?;
     }
-    audit::note(&app, &access, "delete", &key.to_string()).await?;
-    access.store.commit_one(commit).await.map_err(Problem::of_condition)?;
+    let noted = vec![("delete", key.to_string())];
+    audit::commit(&app, &access, vec![commit], noted).await.map_err(Problem::of_condition)?;
     app.feed.written();
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -141,6 +141,15 @@ impl Tokens {
     /// # Errors
     /// As [`Store::commit`].
     pub async fn create(&self, new: NewToken) -> Result<(Token, TokenInfo)> {
+        self.create_noted(new, None).await
+    }
+
+    /// The same, and a note of it in the same transaction.
+    pub(crate) async fn create_noted(
+        &self,
+        new: NewToken,
+        note: Option<Commit>,
+    ) -> Result<(Token, TokenInfo)> {
         let token =
             Token::generate().map_err(|e| Error::Storage(format!("the system has no random bytes: {e}")))?;
         let stored = Stored {
@@ -156,7 +165,7 @@ impl Tokens {
         let expect = Expect::Document { collection: COLLECTION.into(), id: token.id().into(), revision: 0 };
         let commit =
             Commit::new(key()).write(Write::open_family("system")).write(Write::PutDocument(document));
-        self.system.commit_one(commit.expect(expect)).await?;
+        self.system.commit([commit.expect(expect)].into_iter().chain(note).collect()).await?;
         Ok((token.clone(), stored.info(token.id())))
     }
 
@@ -188,13 +197,19 @@ impl Tokens {
     /// # Errors
     /// As [`Store::commit`].
     pub async fn revoke(&self, id: &str) -> Result<Option<TokenInfo>> {
+        self.revoke_noted(id, None).await
+    }
+
+    /// The same, and a note of it in the same transaction, if it was not revoked before.
+    pub(crate) async fn revoke_noted(&self, id: &str, note: Option<Commit>) -> Result<Option<TokenInfo>> {
         let Some(document) = self.system.document(&key(), COLLECTION, id).await? else { return Ok(None) };
         let mut stored = read(&document)?;
         if stored.revoked_at.is_none() {
             stored.revoked_at = Some(time::now());
             let patch = Json::from_value(&serde_json::json!({ "revoked_at": time::to_text(time::now()) }))?;
             let write = Write::PatchDocument { collection: COLLECTION.into(), id: id.into(), patch };
-            self.system.commit_one(Commit::new(key()).write(write)).await?;
+            let commit = Commit::new(key()).write(write);
+            self.system.commit([commit].into_iter().chain(note).collect()).await?;
         }
         self.known.lock().remove(id);
         Ok(Some(stored.info(id)))

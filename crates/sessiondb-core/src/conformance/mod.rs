@@ -365,6 +365,7 @@ macro_rules! conformance_promises {
                 a_scope_can_only_be_narrowed
                 a_scoped_handle_cannot_check_or_optimize
                 what_is_the_stores_own_is_seen_by_no_other_handle
+                what_is_done_is_noted_with_it
                 ;
             bad_input:
                 empty_names_and_ids_are_refused

@@ -5,7 +5,7 @@ use super::{
     observed::{listed, observe},
 };
 use crate::{
-    Commit, DocumentFilter, Error, Parts, Restore, RestoredAncestor, RestoredSession, SYSTEM, Scope,
+    Commit, DocumentFilter, Error, Expect, Parts, Restore, RestoredAncestor, RestoredSession, SYSTEM, Scope,
     SessionFilter, SessionKey, SessionOrder, Store, Window, Write,
 };
 
@@ -181,4 +181,30 @@ pub async fn what_is_the_stores_own_is_seen_by_no_other_handle(store: Store) {
     assert_eq!(store.check().await.unwrap(), before.1, "what is the store's own is counted");
     assert_eq!(system.session_delete(&own).await, Ok(true));
     assert_eq!(store.check().await.unwrap(), before.1);
+}
+
+/// What a program does for somebody and its note of it happen together, or neither; and only the handle for it can note.
+pub async fn what_is_done_is_noted_with_it(store: Store) {
+    let own = SessionKey::new(SYSTEM, "audit", "", "", "");
+    let mine = |agent: &str| SessionKey::new(agent, "cli", "", "dm", "ann");
+    let turn = |text: &str| vec![Commit::new(mine("support")).write(Write::open()).write(say(&[text]))];
+    let note = || vec![Commit::new(own.clone()).write(Write::open()).write(say(&["noted"]))];
+    let (system, scoped) = (store.system().unwrap(), store.scoped(Scope::agent("support")).unwrap());
+    match system.commit_beside(&scoped, turn("done"), note()).await {
+        Err(Error::Invalid(reason)) if reason.contains("reserved") => return,
+        done => assert_eq!(done.unwrap().iter().map(|r| &r.key).collect::<Vec<_>>(), [&mine("support")]),
+    }
+    let stale = vec![Commit::new(mine("support")).expect(Expect::Absent).write(say(&["not done"]))];
+    assert!(matches!(system.commit_beside(&scoped, stale, note()).await, Err(Error::Conflict { .. })));
+    let foreign = vec![Commit::new(mine("sales")).write(Write::open())];
+    assert!(matches!(system.commit_beside(&scoped, foreign, note()).await, Err(Error::OutOfScope { .. })));
+    for (handle, commits) in [(&system, note()), (&store, turn("not done")), (&scoped, turn("not done"))] {
+        let refused = handle.commit_beside(&scoped, commits, note()).await;
+        assert!(matches!(refused, Err(Error::Invalid(_) | Error::OutOfScope { .. })), "{refused:?}");
+    }
+    for key in [&own, &mine("support")] {
+        let handle = if *key == own { &system } else { &scoped };
+        let said = handle.message_window(key, Window::last(9)).await.unwrap().messages;
+        assert_eq!(said.len(), 1, "{key}: {said:?}");
+    }
 }
