@@ -216,6 +216,33 @@ fn a_server_with_a_certificate_speaks_tls() {
     assert_eq!(run(&url, "/nowhere/ca.pem", &["ls"]).0, Some(5));
 }
 
+/// An archive came to its end and the connection broke: what compresses bodies asks for more after the end.
+#[test]
+fn an_archive_comes_to_its_end() {
+    let (_dir, db) = store();
+    let served = Served::start(&db, &["--bind", "127.0.0.1:0"]);
+    let (token, agent) = (token(&db), agent());
+    let said =
+        json!((0..50).map(|n| json!({ "role": "user", "content": "x".repeat(n * 100) })).collect::<Vec<_>>());
+    let path = |path: &str| format!("{}{path}", served.address);
+    assert_eq!(
+        ask(&agent, "POST", &path("/v1/sessions/a:b:c:d:e/messages"), &token, Some(&said)).unwrap().0,
+        201
+    );
+    for encoding in ["identity", "gzip"] {
+        let request = ureq::http::Request::builder()
+            .uri(path("/v1/export"))
+            .header("authorization", format!("Bearer {token}"))
+            .header("accept-encoding", encoding);
+        let mut answer = agent.run(request.body(()).unwrap()).unwrap();
+        let bytes = answer.body_mut().read_to_vec().unwrap();
+        assert!(bytes.len() > 500, "{encoding}: {} bytes", bytes.len());
+        if encoding == "identity" {
+            assert!(String::from_utf8(bytes).unwrap().lines().last().unwrap().starts_with("{\"end\":"));
+        }
+    }
+}
+
 /// One address that tries token after token is told to wait, and a valid one from there is accepted all the same.
 #[test]
 fn who_tries_many_tokens_is_told_to_wait() {

@@ -16,8 +16,6 @@ use crate::{
     tokens::Tokens,
 };
 
-/// Refused tokens that one address may try in a minute before it is told to wait.
-const REFUSED_A_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
 /// Addresses that are remembered before those are forgotten that have waited.
 const ADDRESSES_MAX: usize = 10_000;
 
@@ -41,6 +39,8 @@ pub struct Options {
     pub hosts: Vec<String>,
     /// Requests a second that one token may send on average, and how many at once.
     pub requests_per_second: u32,
+    /// Tokens that are refused which one address may try in a minute, before it is told to wait.
+    pub refused_per_minute: u32,
     /// How many writes may wait or be written at a time; more are answered 503.
     pub writes_max: usize,
     /// How many reads may run at a time; more are answered 503.
@@ -59,6 +59,7 @@ impl Default for Options {
             tokens: true,
             hosts: Vec::new(),
             requests_per_second: 20_000,
+            refused_per_minute: 10,
             writes_max: 160,
             reads_max: 256,
             body_bytes_max: 256 << 20,
@@ -170,6 +171,7 @@ impl Limits {
 
     pub fn new(options: &Options) -> Limits {
         let rate = NonZeroU32::new(options.requests_per_second).unwrap_or(NonZeroU32::MIN);
+        let refused = NonZeroU32::new(options.refused_per_minute).unwrap_or(NonZeroU32::MIN);
         Limits {
             requests: DefaultKeyedRateLimiter::keyed(Quota::per_second(rate)),
             clock: DefaultClock::default(),
@@ -178,7 +180,7 @@ impl Limits {
             bodies: Arc::new(Semaphore::new(options.body_bytes_max >> 10)),
             followers_max: options.followers_max,
             followers: parking_lot::Mutex::default(),
-            refused: DefaultKeyedRateLimiter::keyed(Quota::per_minute(REFUSED_A_MINUTE)),
+            refused: DefaultKeyedRateLimiter::keyed(Quota::per_minute(refused)),
         }
     }
 

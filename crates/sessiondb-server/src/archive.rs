@@ -102,7 +102,8 @@ pub(crate) async fn get(
         };
         Some((piece, (receiver, app, caller)))
     });
-    let body = Body::from_stream(stream::iter([Ok(first)]).chain(rest));
+    // What compresses it asks once more when it has ended.
+    let body = Body::from_stream(stream::iter([Ok(first)]).chain(rest).fuse());
     let named = [
         (header::CONTENT_TYPE, NDJSON),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"sessions.jsonl\""),

@@ -9,7 +9,7 @@ use axum::{
     http::HeaderMap,
     response::{IntoResponse, Response},
 };
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use sessiondb::{Change, ChangePage, SessionKey, limits::PAGE_MAX};
 use tokio::sync::broadcast::{
@@ -133,7 +133,7 @@ async fn follow(
         seat,
     };
     let headers = [("content-type", "text/event-stream"), ("cache-control", "no-store")];
-    Ok((headers, Body::from_stream(events(follower))).into_response())
+    Ok((headers, Body::from_stream(events(follower).fuse())).into_response())
 }
 
 /// One who follows the feed.

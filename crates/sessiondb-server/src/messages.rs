@@ -187,7 +187,7 @@ fn stream_lines(
         }
     });
     let lines = stream::iter([Ok(page::to_lines(&page))]).chain(rest);
-    ([(header::CONTENT_TYPE, NDJSON)], HttpBody::from_stream(lines)).into_response()
+    ([(header::CONTENT_TYPE, NDJSON)], HttpBody::from_stream(lines.fuse())).into_response()
 }
 
 /// One message of a session, whether the session shows it or not.
@@ -276,7 +276,7 @@ fn append_lines(app: App, Access { store, caller }: Access, key: SessionKey, bod
             })
         }
     });
-    ([(header::CONTENT_TYPE, NDJSON)], HttpBody::from_stream(answers)).into_response()
+    ([(header::CONTENT_TYPE, NDJSON)], HttpBody::from_stream(answers.fuse())).into_response()
 }
 
 /// Stores these together. If that is refused because of one of them, those before it are still stored and answered.

@@ -73,6 +73,9 @@ struct Settings {
     /// Requests a second that one token may send [default: 20000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     requests_per_second: Option<u32>,
+    /// Refused tokens that one address may try in a minute; more are answered 429 [default: 10]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    refused_per_minute: Option<u32>,
     /// Writes that may wait at a time; more are answered 503 [default: 160]
     #[arg(long, value_name = "N")]
     writes: Option<usize>,
@@ -107,6 +110,7 @@ impl Settings {
             host: if self.host.is_empty() { file.host } else { self.host },
             insecure_no_auth: self.insecure_no_auth || file.insecure_no_auth,
             requests_per_second: self.requests_per_second.or(file.requests_per_second),
+            refused_per_minute: self.refused_per_minute.or(file.refused_per_minute),
             writes: self.writes.or(file.writes),
             reads: self.reads.or(file.reads),
             body_bytes: self.body_bytes.or(file.body_bytes),
@@ -188,6 +192,7 @@ async fn serve(settings: Settings, store: &Store, url: &str, out: &mut Output) -
         tokens: !settings.insecure_no_auth,
         hosts: settings.host,
         requests_per_second: settings.requests_per_second.unwrap_or(usual.requests_per_second),
+        refused_per_minute: settings.refused_per_minute.unwrap_or(usual.refused_per_minute),
         writes_max: settings.writes.unwrap_or(usual.writes_max),
         reads_max: settings.reads.unwrap_or(usual.reads_max),
         body_bytes_max: settings.body_bytes.unwrap_or(usual.body_bytes_max),
