@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderName, header, request::Parts},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
@@ -57,6 +58,20 @@ pub(crate) struct KeyInPath {
 /// Reads a session's key out of the path.
 pub(crate) fn key(text: &str) -> Result<SessionKey, Problem> {
     Ok(text.parse::<SessionKey>()?)
+}
+
+/// Where something is to be found: the parts of its path, each escaped but for what stands in paths as it is.
+pub(crate) fn location(parts: &[&str]) -> String {
+    const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'.')
+        .remove(b'_')
+        .remove(b'~')
+        .remove(b':')
+        .remove(b'=')
+        .remove(b'@')
+        .remove(b'*');
+    parts.iter().map(|part| format!("/{}", utf8_percent_encode(part, ESCAPED))).collect()
 }
 
 /// The query, each parameter known and given once, but for lists.

@@ -20,6 +20,7 @@ use crate::{
     problem::{Details, Problem},
     request::{
         Body, Condition, KeyInPath, Named, Object, Query, Repeatable, expected_state, idempotency_key, key,
+        location,
     },
     right::Right,
 };
@@ -119,7 +120,7 @@ pub(crate) async fn open(
     app.feed.written();
     let session = found(&access, &new.key).await?;
     let status = if receipt.changed { StatusCode::CREATED } else { StatusCode::OK };
-    let location = format!("/v1/sessions/{}", new.key);
+    let location = location(&["v1", "sessions", &new.key.to_string()]);
     Ok((status, [(header::LOCATION, location)], answer(session)).into_response())
 }
 

@@ -19,6 +19,7 @@ use crate::{
     problem::Problem,
     request::{
         Body, BodyOr, KeyInPath, Named, Object, Query, Repeatable, expected_state, idempotency_key, key,
+        location,
     },
     right::Right,
     sessions::{SessionJson, found},
@@ -279,7 +280,7 @@ pub(crate) async fn fork(
     commit.id = idempotency_key(&headers)?;
     access.store.commit_one(commit).await?;
     app.feed.written();
-    let location = format!("/v1/sessions/{}", new.key);
+    let location = location(&["v1", "sessions", &new.key.to_string()]);
     let session = found(&access, &new.key).await?;
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(SessionJson::from(session)))
         .into_response())

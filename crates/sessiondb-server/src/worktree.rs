@@ -20,7 +20,7 @@ use crate::{
     app::App,
     audit,
     problem::{Kind, Problem},
-    request::{Body, Named, Object, Query},
+    request::{Body, Named, Object, Query, location},
     right::Right,
 };
 
@@ -60,7 +60,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let session = in_workspace(session, workspace)?;
     let (id, location) =
-        (session.id.clone(), format!("/v1/worktree/{}/sessions/{}", session.workspace_hash, session.id));
+        (session.id.clone(), location(&["v1", "worktree", &session.workspace_hash, "sessions", &session.id]));
     let created = sessions(&access).create_session(session).await.map_err(failed(&id))?;
     app.feed.written();
     Ok((StatusCode::CREATED, [(header::LOCATION, location)], Json(created)).into_response())

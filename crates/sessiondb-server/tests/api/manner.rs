@@ -618,3 +618,20 @@ async fn an_archive_goes_from_server_to_server() {
     assert!(!refused.json()["failed"].as_array().unwrap().is_empty(), "{}", refused.json());
     assert_eq!(third.get("/v1/sessions").await.json()["sessions"], json!([]));
 }
+
+/// A workspace with a control character in its name ended in an answer that could not be sent (found by schemathesis).
+#[tokio::test]
+async fn where_a_session_is_to_be_found_can_be_sent_and_asked_for() {
+    let desk = Desk::new().await;
+    let session = json!({ "id": "comp 2/é", "type": "competition", "task": "Fix", "status": "running", "instances": [],
+        "createdAt": "2026-01-13T09:00:00Z", "updatedAt": "2026-01-13T09:00:00Z", "chatHistory": [] });
+    let made = desk.ask(Method::POST, "/v1/worktree/%C3%A8%01%2A/sessions", Some(session)).await;
+    assert_eq!(
+        (made.status.as_u16(), made.header("location")),
+        (201, "/v1/worktree/%C3%A8%01*/sessions/comp%202%2F%C3%A9")
+    );
+    assert_eq!(desk.get(made.header("location")).await.json()["id"], "comp 2/é");
+    let opened = desk.ask(Method::POST, "/v1/sessions", Some(json!({ "key": "a:é:b:c:d" }))).await;
+    assert_eq!(opened.header("location"), "/v1/sessions/a:%C3%A9:b:c:d");
+    assert_eq!(desk.get(opened.header("location")).await.status, 200);
+}

@@ -45,7 +45,8 @@ async fn nobody_comes_in_without_a_token_that_is_valid() {
     let (id, revoked) = desk.token(Rights::all(), Scope::all(), None).await;
     desk.tokens.revoke(&id).await.unwrap();
     let stranger = Desk::new().await.admin;
-    let mistyped = format!("{}x", &desk.admin[..desk.admin.len() - 1]);
+    let other = if desk.admin.ends_with('x') { 'y' } else { 'x' };
+    let mistyped = format!("{}{other}", &desk.admin[..desk.admin.len() - 1]);
     let expired = desk.expired().await;
     let refused = [
         None,
