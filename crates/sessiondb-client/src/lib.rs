@@ -44,6 +44,8 @@ use crate::reply::{Documents, Freed, Reply, Sessions};
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long an answer may take to begin. A server waits for its store for 30 s at most, and then says that it is busy.
 const ANSWER: Duration = Duration::from_secs(120);
+/// How long an answer may take to come to its end.
+const BODY: Duration = Duration::from_secs(600);
 /// What takes as long as the store is large, and may take any time.
 const LONG: [&str; 2] = ["/v1/check", "/v1/optimize"];
 /// Threads that wait for answers on behalf of async callers.
@@ -121,6 +123,7 @@ impl HttpBackend {
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT))
             .timeout_recv_response(Some(ANSWER))
+            .timeout_recv_body(Some(BODY))
             .tls_config(TlsConfig::builder().root_certs(trusted).build())
             .build();
         let server = Server {

@@ -6,8 +6,8 @@
 //! state are that session's own documents of the collection.
 
 use crate::{
-    Commit, Document, DocumentFilter, DocumentPage, Error, FAMILY_SCOPE, Json, NewDocument, Receipt, Result,
-    Scope, SessionKey, Store, Write,
+    Commit, Document, DocumentFilter, DocumentPage, Error, FAMILY_SCOPE, Json, NewDocument, Receipt, Restore,
+    Result, Scope, SessionKey, Store, Write,
 };
 
 /// The collection of the documents that are a scope's state.
@@ -113,10 +113,16 @@ impl Commit {
         for write in &self.writes {
             let fits = match write {
                 Write::Open(opening) => (opening.family.as_deref() == Some(FAMILY_SCOPE)) == of_scope,
-                Write::Restore(crate::Restore::Session(session)) => {
-                    (session.family == FAMILY_SCOPE) == of_scope
+                Write::Restore(Restore::Session(session)) => {
+                    let bare = session.ancestors.is_empty()
+                        && session.forked_from.is_none()
+                        && session.log_first == 1;
+                    (session.family == FAMILY_SCOPE) == of_scope && (bare || !of_scope)
                 }
-                Write::Restore(crate::Restore::State(_) | crate::Restore::Documents(_))
+                Write::Restore(Restore::State(state)) => {
+                    !of_scope || (state.head == 0 && state.view.is_empty())
+                }
+                Write::Restore(Restore::Documents(_))
                 | Write::PutDocument(_)
                 | Write::PatchDocument { .. }
                 | Write::RemoveDocument { .. }

@@ -94,10 +94,10 @@ impl Store {
         }
         other.may_commit(&commits)?;
         self.may_commit(&own)?;
-        let count = commits.len();
-        let mut receipts = self.backend.commit([commits, own].concat()).await?;
-        receipts.truncate(count);
-        Ok(receipts)
+        // The notes first, so that the feed ends with what others may see.
+        let count = own.len();
+        let mut receipts = self.backend.commit([own, commits].concat()).await?;
+        Ok(receipts.split_off(count.min(receipts.len())))
     }
 
     /// Whether these are within the scope and the limits.

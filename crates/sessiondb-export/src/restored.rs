@@ -20,6 +20,8 @@ pub struct Restored {
     pub failed: Vec<FailedSession>,
     /// Lines that cannot be read, in the order of the archive. The session in which one stands failed.
     pub bad_lines: Vec<BadLine>,
+    /// How many more such lines there are than the first thousand, which are named.
+    pub more_bad_lines: u64,
     /// How many sessions the archive says could not be written into it.
     pub dropped: u64,
     /// Why the archive is not whole, if it is not: it ends early, or lines of it are missing.
@@ -30,6 +32,19 @@ impl Restored {
     /// Whether all that the archive was to have is in the store.
     pub fn is_complete(&self) -> bool {
         self.failed.is_empty() && self.bad_lines.is_empty() && self.incomplete.is_none()
+    }
+}
+
+/// So many bad lines are named.
+const BAD_LINES_MAX: usize = 1_000;
+
+impl Restored {
+    /// This line cannot be read.
+    pub(crate) fn bad_line(&mut self, line: u64, reason: String) {
+        match self.bad_lines.len() < BAD_LINES_MAX {
+            true => self.bad_lines.push(BadLine { line, reason }),
+            false => self.more_bad_lines += 1,
+        }
     }
 }
 

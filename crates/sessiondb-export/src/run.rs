@@ -8,7 +8,7 @@ use sessiondb::{
 };
 
 use crate::{
-    BadLine, Restored,
+    Restored,
     batch::{BATCH_BYTES, BATCH_CHANGES, Pending, Progress, nobody},
     line::{
         AncestorLine, ChangeLine, Counts, DocumentLine, GapLine, KeptLine, Line, MessageLine, SessionLine,
@@ -127,12 +127,12 @@ impl<'a> Run<'a> {
             // A last line that was cut is no bad line: the archive ends early.
             Err(_) if reading == Reading::Unended => return Ok(()),
             Err(reason) => {
-                self.restored.bad_lines.push(BadLine { line: number, reason });
+                self.restored.bad_line(number, reason);
                 Err(Refusal::Because(format!("line {number} cannot be read")))
             }
             Ok(_) if self.ended => {
                 let reason = "it stands behind the end of the archive".into();
-                self.restored.bad_lines.push(BadLine { line: number, reason });
+                self.restored.bad_line(number, reason);
                 return Ok(());
             }
             Ok(line) => {
@@ -177,7 +177,7 @@ impl<'a> Run<'a> {
         let Some(current) = &self.current else {
             if !mem::replace(&mut self.passing, true) {
                 let reason = "it belongs to no session".into();
-                self.restored.bad_lines.push(BadLine { line: number, reason });
+                self.restored.bad_line(number, reason);
             }
             return Ok(());
         };

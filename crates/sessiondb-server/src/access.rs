@@ -119,6 +119,17 @@ pub(crate) async fn require(right: Right, request: Request, next: Next) -> Respo
     }
 }
 
+/// Who sends a name relies on it: where it would be passed over, the request is refused.
+pub(crate) async fn takes_its_name(repeatable: bool, request: Request, next: Next) -> Response {
+    if !repeatable && request.headers().contains_key("idempotency-key") {
+        let detail = format!("{} {} takes no Idempotency-Key", request.method(), request.uri().path());
+        return Problem::invalid(detail)
+            .hint("in /v1/commits each commit has an id; docs/server.md says what else can be sent again")
+            .into_response();
+    }
+    next.run(request).await
+}
+
 pub(crate) fn lacks(right: Right) -> Problem {
     Problem::new(Kind::Forbidden, format!("the token lacks the right '{right}'"))
         .hint("`sessiondb token ls` shows what each token may do")

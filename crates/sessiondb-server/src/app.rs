@@ -121,6 +121,7 @@ pub(crate) struct Limits {
     reads: Arc<Semaphore>,
     /// In KiB.
     bodies: Arc<Semaphore>,
+    body_bytes_max: usize,
     followers_max: usize,
     followers: parking_lot::Mutex<std::collections::HashMap<Arc<str>, usize>>,
     /// Addresses from which tokens came that were refused.
@@ -178,6 +179,7 @@ impl Limits {
             writes: Arc::new(Semaphore::new(options.writes_max)),
             reads: Arc::new(Semaphore::new(options.reads_max)),
             bodies: Arc::new(Semaphore::new(options.body_bytes_max >> 10)),
+            body_bytes_max: options.body_bytes_max,
             followers_max: options.followers_max,
             followers: parking_lot::Mutex::default(),
             refused: DefaultKeyedRateLimiter::keyed(Quota::per_minute(refused)),
@@ -217,6 +219,11 @@ impl Limits {
 
     /// Room for a body of at most so many bytes.
     pub fn body(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        if bytes > self.body_bytes_max {
+            let detail =
+                format!("the body has {bytes} bytes, and the server holds {} at a time", self.body_bytes_max);
+            return Err(Problem::new(Kind::TooLarge, detail));
+        }
         let kib = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX);
         Arc::clone(&self.bodies).try_acquire_many_owned(kib).map_err(|_| {
             let detail = "as many bodies as the server holds are under way; nothing was done";

@@ -14,7 +14,7 @@ use axum::{
 };
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
-use sessiondb::{SessionFilter, SessionKey, Store};
+use sessiondb::{SessionFilter, SessionKey, Store, limits};
 use sessiondb_export::{Choice, ExportError, RestoreError, Restored, export, restore};
 use tokio::{
     sync::mpsc::{Receiver, Sender, channel},
@@ -34,6 +34,8 @@ const NDJSON: &str = "application/x-ndjson";
 /// About how much is handed on at a time, and how many such pieces may wait.
 const PIECE: usize = 64 << 10;
 const PIECES: usize = 8;
+/// Longest line of an archive: the largest call of commit.
+const LINE_BYTES_MAX: usize = limits::COMMIT_BYTES_MAX;
 /// How long a body may bring nothing.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -180,8 +182,10 @@ pub(crate) struct RestoredJson {
     dropped: u64,
     /// Sessions that were left out.
     failed: Vec<FailedJson>,
-    /// Lines that cannot be read. The session in which one stands failed.
+    /// Lines that cannot be read, the first thousand of them. The session in which one stands failed.
     bad_lines: Vec<BadLineJson>,
+    /// How many more there are.
+    more_bad_lines: u64,
     /// Why the archive is not whole, if it is not.
     incomplete: Option<String>,
 }
@@ -221,6 +225,7 @@ impl From<Restored> for RestoredJson {
             bad_lines: (restored.bad_lines.into_iter())
                 .map(|bad| BadLineJson { line: bad.line, reason: bad.reason })
                 .collect(),
+            more_bad_lines: restored.more_bad_lines,
             incomplete: restored.incomplete,
         }
     }
@@ -244,6 +249,8 @@ pub(crate) async fn post(
             Problem::new(Kind::MediaType, detail).hint("send it with Content-Type: application/x-ndjson")
         );
     }
+    // So many are read at a time, each with its longest line in memory.
+    let _room = app.limits.body(LINE_BYTES_MAX)?;
     audit::note(&app, &access, "import", "").await?;
     let (sender, receiver) = channel(PIECES);
     let store = access.store.for_blocking();

@@ -43,16 +43,26 @@ pub(crate) async fn commit(
         return access.store.commit(commits).await;
     }
     let note = line(access, things)?;
-    app.store.system()?.commit_beside(&access.store, commits, vec![note]).await
+    let receipts = app.store.system()?.commit_beside(&access.store, commits, vec![note]).await?;
+    tracing::info!(token = %access.caller.token, commits = receipts.len(), "something was deleted or put in: see the audit log");
+    Ok(receipts)
 }
+
+/// Sessions that are named in one line.
+const OBJECTS_MAX: usize = 1_000;
 
 /// The commit that notes these things.
 pub(crate) fn line(access: &Access, things: Vec<(&'static str, String)>) -> Result<Commit> {
     let mut lines = Vec::new();
-    for (action, object) in things {
-        tracing::info!(token = %access.caller.token, action, object, "audit");
-        let line = serde_json::json!({ "token": &*access.caller.token, "action": action, "object": object });
-        lines.push(NewMessage::new("audit", Text::from_value(&line)?));
+    for action in things.chunk_by(|one, next| one.0 == next.0) {
+        for some in action.chunks(OBJECTS_MAX) {
+            let mut line = serde_json::json!({ "token": &*access.caller.token, "action": some[0].0 });
+            match some {
+                [(_, object)] => line["object"] = object.as_str().into(),
+                several => line["objects"] = several.iter().map(|(_, object)| object.as_str()).collect(),
+            }
+            lines.push(NewMessage::new("audit", Text::from_value(&line)?));
+        }
     }
     Ok(Commit::new(key()).write(Write::open()).write(Write::Append(lines)))
 }
@@ -71,7 +81,7 @@ pub(crate) struct Which {
 }
 
 /// Who deleted what, made and revoked which token, put archives in. A line is a message: its content has the token's id, the
-/// action, and what it was about.
+/// action, and what it was about: `object`, or `objects` of one request.
 #[utoipa::path(get, path = "/v1/audit", tag = "admin", params(Which), responses((status = 200, body = MessagePage)))]
 pub(crate) async fn list(
     State(app): State<App>,

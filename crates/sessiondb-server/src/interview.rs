@@ -100,11 +100,13 @@ pub(crate) async fn delete(
 /// The same routes where front ends of the interview system look for them.
 pub(crate) fn at_root() -> Router<App> {
     let guard = |right: Right| from_fn(move |request, next| access::require(right, request, next));
+    let unnamed = from_fn(|request, next| access::takes_its_name(false, request, next));
     Router::new()
         .route("/sessions", on_post(create).route_layer(guard(Right::Append)))
         .route("/sessions", on_get(list).route_layer(guard(Right::Read)))
         .route("/sessions/{id}", on_get(get).route_layer(guard(Right::Read)))
         .route("/sessions/{id}", on_delete(delete).route_layer(guard(Right::Delete)))
+        .route_layer(unnamed)
 }
 
 /// To the routes of the crate, over what the caller may see.

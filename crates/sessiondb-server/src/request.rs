@@ -46,9 +46,9 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "it is read by `key`; here it is described")]
 pub(crate) struct KeyInPath {
-    /// The session's key as text.
+    /// The session's key as text. Where documents are meant, also that of a scope's state (`shop:~scope:::`).
     #[param(
-        pattern = "^([^:=/~][^:=/]*)?(:([^:=/~][^:=/]*)?){4}$",
+        pattern = "^(([^:=/~]|=[0-9A-F]{2})([^:=/]|=[0-9A-F]{2})*)?(:(([^:=/~]|=[0-9A-F]{2})([^:=/]|=[0-9A-F]{2})*)?){4}$",
         max_length = 3076,
         example = "main:cli::dm:ann"
     )]
@@ -166,21 +166,47 @@ pub(crate) async fn whole(app: &App, request: Request) -> Result<Bytes, Problem>
             .hint("send several smaller ones, or lines (application/x-ndjson)")
     };
     let (parts, body) = request.into_parts();
-    let said =
-        body.size_hint().upper().map_or(BODY_BYTES_MAX, |upper| usize::try_from(upper).unwrap_or(usize::MAX));
-    if said > BODY_BYTES_MAX {
+    let held = parts.extensions.get::<Held>().cloned().unwrap_or_default();
+    let said = body.size_hint().upper().map(|upper| usize::try_from(upper).unwrap_or(usize::MAX));
+    if said.is_some_and(|said| said > BODY_BYTES_MAX) {
         return Err(too_large());
     }
-    let room = app.limits.body(said)?;
-    if let Some(held) = parts.extensions.get::<Held>() {
-        held.hold(room);
-    }
+    let Some(said) = said else {
+        let read = tokio::time::timeout(BODY_TIME, as_it_comes(app, &held, body, too_large)).await;
+        return read.map_err(|_| Problem::invalid(LATE))?;
+    };
+    held.hold(app.limits.body(said)?);
     let read = tokio::time::timeout(BODY_TIME, Limited::new(body, BODY_BYTES_MAX).collect()).await;
-    match read.map_err(|_| Problem::invalid("the body did not come to its end in time"))? {
+    match read.map_err(|_| Problem::invalid(LATE))? {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large()),
-        Err(error) => Err(Problem::invalid(format!("the body broke off: {error}"))),
+        Err(error) => Err(broken(&error)),
     }
+}
+
+const LATE: &str = "the body did not come to its end in time";
+
+fn broken(error: &dyn fmt::Display) -> Problem {
+    Problem::invalid(format!("the body broke off: {error}"))
+}
+
+/// A body that does not say how long it is takes room as it comes.
+async fn as_it_comes(
+    app: &App,
+    held: &Held,
+    mut body: axum::body::Body,
+    too_large: impl Fn() -> Problem,
+) -> Result<Bytes, Problem> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
+        if bytes.len() + data.len() > BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        held.hold(app.limits.body(data.len())?);
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.into())
 }
 
 /// A page of another site can send a form or plain text without being asked; what says that it is JSON it cannot.

@@ -6,7 +6,7 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
     http::{Method, StatusCode},
-    middleware::{Next, from_fn, from_fn_with_state},
+    middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
@@ -58,7 +58,7 @@ impl Routes {
         let repeatable = repeatable(&paths);
         let guarded = methods
             .route_layer(from_fn(move |request, next| access::require(right, request, next)))
-            .route_layer(from_fn(move |request, next| takes_its_name(repeatable, request, next)));
+            .route_layer(from_fn(move |request, next| access::takes_its_name(repeatable, request, next)));
         Routes(self.0.routes((schemas, paths, guarded)))
     }
 
@@ -66,8 +66,8 @@ impl Routes {
     fn add_by_content(self, (schemas, mut paths, methods): UtoipaMethodRouter<App>) -> Routes {
         describe(&mut paths, json!("as the body says"));
         let repeatable = repeatable(&paths);
-        let guarded =
-            methods.route_layer(from_fn(move |request, next| takes_its_name(repeatable, request, next)));
+        let guarded = methods
+            .route_layer(from_fn(move |request, next| access::takes_its_name(repeatable, request, next)));
         Routes(self.0.routes((schemas, paths, guarded)))
     }
 }
@@ -80,17 +80,6 @@ fn repeatable(paths: &utoipa::openapi::path::Paths) -> bool {
             operations.into_iter().flatten().flat_map(|operation| operation.parameters.iter().flatten());
         parameters.any(|parameter| matches!(parameter, RefOr::T(known) if known.name == "Idempotency-Key"))
     })
-}
-
-/// Who sends a name relies on it: where it would be passed over, the request is refused.
-async fn takes_its_name(repeatable: bool, request: Request, next: Next) -> Response {
-    if !repeatable && request.headers().contains_key("idempotency-key") {
-        let detail = format!("{} {} takes no Idempotency-Key", request.method(), request.uri().path());
-        return Problem::invalid(detail)
-            .hint("in /v1/commits each commit has an id; docs/server.md says what else can be sent again")
-            .into_response();
-    }
-    next.run(request).await
 }
 
 /// Notes the right, and that every route may answer with a problem.

@@ -26,7 +26,7 @@ use crate::{
 pub(crate) struct ScopeInPath {
     /// The leading parts of keys, then `*`: `shop:*` is an agent, `shop:web:ann:*` a user of it. A whole key is a session.
     #[param(
-        pattern = "^([^:=/~*][^:=/*]*)?(:([^:=/~*][^:=/*]*)?){0,3}:\\*$",
+        pattern = "^(\\*|(([^:=/~*]|=[0-9A-F]{2})([^:=/]|=[0-9A-F]{2})*)?(:(([^:=/~*]|=[0-9A-F]{2})([^:=/]|=[0-9A-F]{2})*)?){0,3}:\\*|(([^:=/~]|=[0-9A-F]{2})([^:=/]|=[0-9A-F]{2})*)?(:(([^:=/~]|=[0-9A-F]{2})([^:=/]|=[0-9A-F]{2})*)?){4})$",
         max_length = 3076,
         example = "main:*"
     )]

@@ -57,6 +57,7 @@ pub(crate) fn lacks_room_for_index(error: &rusqlite::Error) -> bool {
 /// the file is not what was written, or it could only be opened for reading.
 pub(crate) fn must_stop(error: &rusqlite::Error) -> bool {
     !lacks_room_for_index(error)
+        && !is_of_the_index(error)
         && matches!(
             error.sqlite_error_code(),
             Some(
@@ -67,6 +68,11 @@ pub(crate) fn must_stop(error: &rusqlite::Error) -> bool {
                     | ErrorCode::ReadOnly
             )
         )
+}
+
+/// Whether what is damaged is the index of words, as FTS5 says, and not the file: it can be made anew from the messages.
+pub(crate) fn is_of_the_index(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_CORRUPT_VTAB)
 }
 
 /// Whether after this error of the disk nobody may rely on what was not synced before: others must be told.

@@ -16,7 +16,7 @@ use std::{
 
 use metrics::histogram;
 use parking_lot::{Condvar, Mutex};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ErrorCode, params};
 use sessiondb_core::{
     Error, LogId, Result, SYSTEM,
     search::{Words, said},
@@ -24,20 +24,20 @@ use sessiondb_core::{
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
-    error::Failure,
-    queue::Queue,
+    error::{Failure, is_of_the_index},
+    queue::{Queue, Writer},
     reader::Readers,
     row::{self, MESSAGE_COLUMNS},
     transaction::WriteConnection,
 };
 
-/// What one transaction of the index does: little while others write, who wait for it a few milliseconds; more where nobody does.
+/// What one transaction of the index does, and what is read for it: little while others write, who wait for it a few milliseconds; more where nobody does.
 const LITTLE: Size = Size { messages: 128, bytes: 128 << 10, pages: 24 };
 const MUCH: Size = Size { messages: 1_000, bytes: 1 << 20, pages: 200 };
 
 #[derive(Clone, Copy)]
 struct Size {
-    /// Messages that are put in, and about how many bytes of words.
+    /// Messages that are put in, and about how many bytes of text and words.
     messages: usize,
     bytes: usize,
     /// Or pages that a merge of pieces writes.
@@ -52,8 +52,12 @@ const DELAY: Duration = Duration::from_millis(250);
 const REST: Duration = Duration::from_secs(5);
 /// More messages than this are not left to be looked at by searches: the index takes a larger share of the time.
 const BEHIND_MAX: u64 = 20_000;
-/// Whoever closes the store brings the index up to date if it is so far behind, and not further than that.
-const CLOSING: std::ops::Range<u64> = 1_000..50_000;
+/// Who searches has the index brought up to date if it is so far behind, though nobody commits here: another program may have
+/// stored much, or an older one all of it.
+pub(crate) const BEHIND_SOME: u64 = 1_000;
+/// Whoever closes the store does so many steps for the index, if it is so far behind; half a second's work at most.
+const CLOSING_BEHIND: u64 = 1_000;
+const CLOSING_STEPS: usize = 20;
 
 /// The words under which a message is found by where it is.
 pub(crate) fn agent_word(agent_id: &str) -> String {
@@ -80,6 +84,11 @@ fn after(conn: &Connection, id: i64) -> rusqlite::Result<u64> {
     let last: Option<i64> =
         conn.prepare_cached("SELECT max(id) FROM messages")?.query_row([], |row| row.get(0))?;
     Ok(last.map_or(0, |last| last.saturating_sub(id).max(0).cast_unsigned()))
+}
+
+/// Whether something is to leave it.
+fn has_gone(conn: &Connection) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT 1 FROM search_gone LIMIT 1")?.exists([])
 }
 
 /// Notes that the messages of a log behind this number are about to be deleted.
@@ -129,7 +138,12 @@ impl Step {
                 continue;
             }
             match row::message(row) {
-                Ok(message) => words.read(&said(&message)),
+                Ok(message) => {
+                    // While it is read nothing before it in the log can be written over.
+                    bytes += message.content.get().len()
+                        + message.tool_calls.as_ref().map_or(0, |calls| calls.get().len());
+                    words.read(&said(&message));
+                }
                 Err(failure) => {
                     // Whoever reads the message is told; the index goes on.
                     tracing::warn!(error = %Error::from(failure), "a message cannot be put into the index");
@@ -146,6 +160,10 @@ impl Step {
 
     /// In the writer's transaction. Another process may have done it meanwhile; then nothing is done.
     fn write(&self, conn: &Connection) -> rusqlite::Result<()> {
+        or_anew(conn, self.put(conn))
+    }
+
+    fn put(&self, conn: &Connection) -> rusqlite::Result<()> {
         if indexed(conn)? != self.from {
             return Ok(());
         }
@@ -165,38 +183,73 @@ impl Step {
     }
 }
 
+/// What is damaged in the index, and not in what it was made of, is no reason to stop: it is emptied, and made anew by and by.
+fn or_anew<T: Default>(conn: &Connection, done: rusqlite::Result<T>) -> rusqlite::Result<T> {
+    // FTS5 keeps what it is given until the transaction ends, and would tell then what is wrong, as an error of the COMMIT.
+    let written = done.and_then(|done| conn.execute_batch("SAVEPOINT given; RELEASE given").map(|()| done));
+    match written {
+        Err(error)
+            if is_of_the_index(&error)
+                || error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) =>
+        {
+            tracing::error!(%error, "the index of words is damaged, and is made anew");
+            conn.execute("INSERT INTO search (search) VALUES ('delete-all')", [])?;
+            conn.execute("DELETE FROM search_gone", [])?;
+            conn.execute("UPDATE search_state SET indexed = 0", [])?;
+            Ok(T::default())
+        }
+        done => done,
+    }
+}
+
 /// Puts the next stretch into the index. Answers how many messages are still behind; `None` if there was nothing to do.
 fn step(readers: &Readers, queue: &Queue<WriteConnection>, size: Size) -> Result<Option<u64>> {
     let Some(step) = readers.read_blocking(|conn| Step::read(conn, size))? else { return Ok(None) };
-    let begun = Instant::now();
-    queue.with_writer(|writer| writer.transact(|conn| step.write(conn)))?;
-    histogram!("sessiondb_index_write_seconds").record(begun.elapsed());
+    timed(queue, |conn| step.write(conn))?;
     Ok(Some(step.behind))
+}
+
+/// Does this in a transaction, and measures it.
+fn timed<T>(
+    queue: &Queue<WriteConnection>,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> Result<T> {
+    queue.with_writer(|writer| {
+        let begun = Instant::now();
+        let done = writer.transact(work);
+        histogram!("sessiondb_index_write_seconds").record(begun.elapsed());
+        writer.checkpoint_if_due();
+        done
+    })
 }
 
 /// Merges pieces of the index a little, which each transaction makes more of. Answers whether there is more to merge.
 fn merge(queue: &Queue<WriteConnection>, pages: i64) -> Result<bool> {
-    let begun = Instant::now();
-    let changed = queue.with_writer(|writer| {
-        writer.transact(|conn| {
-            let before = conn.total_changes();
-            conn.prepare_cached("INSERT INTO search (search, rank) VALUES ('merge', ?1)")?
-                .execute([pages])?;
-            Ok(conn.total_changes() - before)
-        })
+    let changed = timed(queue, |conn| {
+        let before = conn.total_changes();
+        let merge = conn.prepare_cached("INSERT INTO search (search, rank) VALUES ('merge', ?1)");
+        or_anew(conn, merge.and_then(|mut merge| merge.execute([pages])))?;
+        Ok(conn.total_changes() - before)
     })?;
-    histogram!("sessiondb_index_write_seconds").record(begun.elapsed());
     // As FTS5's documentation says: a merge that had nothing to do changes one row, or none.
     // <https://www.sqlite.org/fts5.html#the_merge_command>
     Ok(changed >= 2)
 }
 
-/// Brings the index up to date, and makes one piece of it, in which nothing is left of what was deleted.
+/// Brings the index up to what is stored now, and makes one piece of it, in which nothing is left of what was deleted. What others
+/// store meanwhile is left for later.
 ///
 /// # Errors
 /// As a commit's.
 pub(crate) fn bring_up_to_date(readers: &Readers, queue: &Queue<WriteConnection>) -> Result<()> {
-    while step(readers, queue, MUCH)?.is_some() {}
+    let (indexed, behind) = readers.read_blocking(|conn| Ok((indexed(conn)?, behind(conn)?)))?;
+    let end = indexed.saturating_add_unsigned(behind);
+    while step(readers, queue, MUCH)?.is_some() {
+        // It may have been made anew, and begins at 0 then.
+        if readers.read_blocking(|conn| Ok(self::indexed(conn)? >= end && !has_gone(conn)?))? {
+            break;
+        }
+    }
     // A negative number begins with all pieces, however few; positive ones go on.
     let mut pages = -MUCH.pages;
     while merge(queue, pages)? {
@@ -295,7 +348,8 @@ impl Shared {
                 Ok(behind) if behind.is_some() || pieces => {
                     let others_write = self.state.lock().behind;
                     size = if others_write { LITTLE } else { MUCH };
-                    pause(begun.elapsed(), others_write, behind.unwrap_or(0))
+                    // It may have waited for its turn.
+                    pause(begun.elapsed(), others_write, behind.unwrap_or(0)).min(REST)
                 }
                 Ok(_) => {
                     size = LITTLE;
@@ -325,8 +379,13 @@ impl Shared {
     fn finish(&self, readers: &Readers, queue: &Queue<WriteConnection>) {
         let behind =
             readers.read_blocking(|conn| Ok(Step::read(conn, LITTLE)?.map_or(0, |step| step.behind)));
-        if behind.is_ok_and(|behind| CLOSING.contains(&behind)) {
-            while step(readers, queue, MUCH).is_ok_and(|more| more.is_some()) {}
+        if behind.is_ok_and(|behind| behind >= CLOSING_BEHIND) {
+            // Others may go on writing; what is left is the next one's.
+            for _ in 0..CLOSING_STEPS {
+                if !step(readers, queue, MUCH).is_ok_and(|more| more.is_some()) {
+                    break;
+                }
+            }
         }
     }
 }

@@ -275,7 +275,13 @@ impl Backend for SqliteBackend {
 
     async fn search(&self, search: &Search) -> Result<HitPage> {
         let search = search.clone();
-        self.read(move |conn| search::search(conn, &search)).await
+        let (page, behind) =
+            self.read(move |conn| Ok((search::search(conn, &search)?, index::behind(conn)?))).await?;
+        if behind > index::BEHIND_SOME {
+            let Engine { indexer, readers, queue, .. } = self.engine.as_ref();
+            indexer.committed(readers, queue);
+        }
+        Ok(page)
     }
 
     async fn check(&self) -> Result<CheckReport> {

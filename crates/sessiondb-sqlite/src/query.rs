@@ -272,7 +272,7 @@ pub(crate) fn document_list_sql(one_collection: bool) -> String {
 pub(crate) fn first<T>(
     statement: &mut CachedStatement<'_>,
     params: impl Params,
-    read: fn(&Row<'_>) -> Read<T>,
+    read: impl Fn(&Row<'_>) -> Read<T>,
 ) -> Read<Option<T>> {
     statement.query(params)?.next()?.map(read).transpose()
 }
@@ -281,7 +281,7 @@ pub(crate) fn first<T>(
 pub(crate) fn all<T>(
     statement: &mut CachedStatement<'_>,
     params: impl Params,
-    read: fn(&Row<'_>) -> Read<T>,
+    read: impl Fn(&Row<'_>) -> Read<T>,
 ) -> Read<Vec<T>> {
     let mut rows = statement.query(params)?;
     let mut items = Vec::new();

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use sessiondb_core::{Hit, HitPage, Message, Scope, Search, Session, Terms, search::Words};
+use sessiondb_core::{Hit, HitPage, Json, Message, Scope, Search, Session, search::Words};
 
 use crate::{
     error::Failure,
@@ -20,6 +20,8 @@ type Read<T> = Result<T, Failure>;
 /// Messages that one page looks at, and about how many bytes of them.
 const LOOKED_AT_MAX: usize = 4_000;
 const LOOKED_AT_BYTES: usize = 16 << 20;
+/// Letters that the beginning of a word must have to be asked of the index.
+const BEGINNING_MIN: usize = 3;
 /// Other logs that a search in one agent's sessions names to the index; if they are more, it asks for all places.
 const LOGS_MAX: usize = 1_000;
 
@@ -37,18 +39,22 @@ pub(crate) fn search(conn: &Connection, search: &Search) -> Read<HitPage> {
         bytes: 0,
         stopped_at: None,
     };
-    if before > indexed + 1 {
+    let question = question(conn, search)?;
+    // What the index is not asked about is looked at, all of it.
+    let looked_at = if question.is_some() { indexed } else { 0 };
+    if before > looked_at + 1 {
         let mut statement = conn.prepare_cached(&newest_sql())?;
-        let mut rows = statement.query(params![indexed, before])?;
+        let mut rows = statement.query(params![looked_at, before])?;
         while let Some(row) = rows.next()? {
             if look.at(row)? {
                 return Ok(look.page());
             }
         }
     }
+    let Some(question) = question else { return Ok(look.page()) };
     let mut named = conn.prepare_cached(named_sql())?;
     let mut one = conn.prepare_cached(&one_sql())?;
-    let mut rows = named.query(params![question(conn, search)?, before])?;
+    let mut rows = named.query(params![question, before])?;
     while let Some(row) = rows.next()? {
         let id: i64 = row.get(0)?;
         let mut message = one.query([id])?;
@@ -164,18 +170,26 @@ impl Look<'_> {
 
 /// The sessions within the scope that have something of a log: its own first, then its forks in their order.
 fn readers(conn: &Connection, log: i64, scope: &Scope) -> Read<Vec<Reader>> {
-    let visible = |session: &Session| !session.key.is_reserved() && scope.contains(&session.key);
+    // The key first: what is wrong with a session out of scope is nobody's business here.
+    let visible = |row: &Row<'_>| -> Read<Option<Session>> {
+        let key = row::key(row, 1)?;
+        if key.is_reserved() || !scope.contains(&key) {
+            return Ok(None);
+        }
+        // Its metadata may be large, and is not asked for.
+        row::session(row).map(|session| Some(Session { metadata: Json::object(), ..session }))
+    };
     let mut own = conn.prepare_cached(&own_sql())?;
-    if let Some(session) = query::first(&mut own, [log], row::session)?.filter(visible) {
+    if let Some(session) = query::first(&mut own, [log], visible)?.flatten() {
         return Ok(vec![Reader { session, first: 0, last: u64::MAX }]);
     }
     let mut forks = conn.prepare_cached(&forks_sql())?;
     let read = |row: &Row<'_>| {
+        let Some(session) = visible(row)? else { return Ok(None) };
         let (first, last): (i64, i64) = (row.get("first_seq")?, row.get("last_seq")?);
-        Ok(Reader { session: row::session(row)?, first: first.cast_unsigned(), last: last.cast_unsigned() })
+        Ok(Some(Reader { session, first: first.cast_unsigned(), last: last.cast_unsigned() }))
     };
-    let mut forks = query::all(&mut forks, [log], read)?;
-    forks.retain(|reader| visible(&reader.session));
+    let mut forks: Vec<Reader> = query::all(&mut forks, [log], read)?.into_iter().flatten().collect();
     forks.sort_by_key(|reader| reader.session.log);
     Ok(forks)
 }
@@ -195,20 +209,29 @@ pub(crate) fn forks_sql() -> String {
 }
 
 /// What is asked of the index, in FTS5's language: the words, and the places where they may be. Words have nothing in them that
-/// means something there.
-fn question(conn: &Connection, search: &Search) -> Read<String> {
-    let words = format!("words : ({})", of_terms(&search.q));
-    Ok(match places(conn, &search.scope)? {
+/// means something there. `None` if there is nothing that it could be asked.
+fn question(conn: &Connection, search: &Search) -> Read<Option<String>> {
+    let terms: Vec<String> = search.q.iter().filter_map(of_term).collect();
+    if terms.is_empty() {
+        return Ok(None);
+    }
+    let words = format!("words : ({})", terms.join(" AND "));
+    Ok(Some(match places(conn, &search.scope)? {
         Some(places) => format!("place : ({}) AND {words}", places.join(" OR ")),
         None => words,
-    })
+    }))
 }
 
-fn of_terms(terms: &Terms) -> String {
-    let term = |(words, begins): (&[String], bool)| {
-        format!("\"{}\"{}", words.join(" "), if begins { " *" } else { "" })
-    };
-    terms.iter().map(term).collect::<Vec<_>>().join(" AND ")
+/// One term. A word of which only a letter or two are known is not asked for: so many words begin so that FTS5 would read much of
+/// the index for each page, and a look at the messages finds as many soon.
+fn of_term((words, begins): (&[String], bool)) -> Option<String> {
+    let (last, before) = words.split_last()?;
+    match begins {
+        false => Some(format!("\"{}\"", words.join(" "))),
+        true if last.chars().count() >= BEGINNING_MIN => Some(format!("\"{}\" *", words.join(" "))),
+        true if before.is_empty() => None,
+        true => Some(format!("\"{}\"", before.join(" "))),
+    }
 }
 
 /// The words of the places in a scope; `None` for all. They may be more than the scope has, never fewer.

@@ -79,6 +79,7 @@ struct ArchiveJson<'a> {
     documents: u64,
     failed: Vec<FailedJson<'a>>,
     bad_lines: Vec<BadLineJson<'a>>,
+    more_bad_lines: u64,
     incomplete: Option<&'a str>,
 }
 
@@ -126,6 +127,9 @@ pub fn run(
         let complain = |text: String| out.complain(&Line::new().plain(format!("{name}:{text}")));
         for bad in &restored.bad_lines {
             complain(format!("{}: {}", bad.line, bad.reason));
+        }
+        if restored.more_bad_lines > 0 {
+            complain(format!(" {} more lines cannot be read", restored.more_bad_lines));
         }
         for failed in &restored.failed {
             complain(format!("{}: session {} was left out: {}", failed.line, failed.key, failed.reason));
@@ -223,6 +227,7 @@ fn json<'a>(path: &str, restored: &'a Restored) -> ArchiveJson<'a> {
             .iter()
             .map(|bad| BadLineJson { line: bad.line, reason: &bad.reason })
             .collect(),
+        more_bad_lines: restored.more_bad_lines,
         incomplete: restored.incomplete.as_deref(),
     }
 }

@@ -329,7 +329,9 @@ pub async fn the_index_finds_what_a_look_at_everything_finds(store: Store) {
             store.session_delete(&key("p1")).await.unwrap();
         }
     }
-    for q in ["ant", "bee cat", "\"cat dog\"", "e*", "\"eel a\"*", "ant bee cat"] {
+    for q in
+        ["ant", "bee cat", "\"cat dog\"", "e*", "\"eel a\"*", "ant bee cat", "a* b*", "ant d*", "do*", "dog*"]
+    {
         let search = Search::new(q).unwrap();
         let mut expected = 0;
         for peer in ["p0", "p1", "p2"] {

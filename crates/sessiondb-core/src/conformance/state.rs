@@ -1,12 +1,12 @@
 //! State of scopes: of an agent, a user, a workspace, of everything.
 
 use super::{
-    examples::{json, key, open, put, said, say},
+    examples::{json, key, open, put, said, say, second},
     observed::refused,
 };
 use crate::{
-    Commit, Conflict, Error, Expect, Fork, Json, NewDocument, STATE, Scope, Search, SessionFilter,
-    SessionKey, Store, Write,
+    Commit, Conflict, Error, Expect, Fork, Json, NewDocument, Restore, RestoredAncestor, RestoredSession,
+    STATE, Scope, Search, SessionFilter, SessionKey, Store, Write,
 };
 
 fn scope(text: &str) -> Scope {
@@ -129,6 +129,19 @@ pub async fn where_state_is_there_is_nothing_else(store: Store) {
         Commit::new(SessionKey::new("~system", "~scope", "", "", "")).write(put(STATE, "a", "1")),
     ] {
         assert!(matches!(refused(&store, vec![commit.clone()]).await, Error::Invalid(_)), "{commit:?}");
+    }
+    // An archive can bring no history to it.
+    let ancestors = vec![RestoredAncestor { key: key("ann"), first: 1, last: 1 }];
+    let claims = [(2, ancestors), (2, Vec::new())].map(|(log_first, ancestors)| RestoredSession {
+        family: "scope".into(),
+        created_at: second(1),
+        log_first,
+        ancestors,
+        forked_from: None,
+    });
+    for claim in claims {
+        let claim = Commit::new(of("new:*")).write(Write::Restore(Restore::Session(Box::new(claim))));
+        assert!(matches!(refused(&store, vec![claim]).await, Error::Invalid(_)));
     }
     // One that was never opened is told so.
     assert_eq!(

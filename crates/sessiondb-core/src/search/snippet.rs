@@ -19,7 +19,7 @@ pub(super) fn around(text: &str, found: &[Range<usize>]) -> Vec<Piece> {
     let best = (0..found.len()).map(|first| (within(first), first)).rev().max_by_key(|(most, _)| *most);
     let Some(first) = best.map(|(_, first)| &found[first]) else { return Vec::new() };
     let start = beginning(text, first.start);
-    let end = ending(text, (start + LENGTH).max(first.end));
+    let end = ending(text, (start + LENGTH).max(first.end)).max(first.end);
     let mut pieces = Vec::new();
     let mut add = |text: &str, found| {
         if !text.is_empty() {
@@ -96,6 +96,14 @@ mod tests {
             let shown = shown(&text, &[(at, at + 3)]);
             assert!(shown.contains("[数]"), "{shown}");
         }
+    }
+
+    /// The space in it was taken for a good place to end, and nothing was marked.
+    #[test]
+    fn what_was_found_is_shown_whole() {
+        let text = format!("{} total{}sum {}", "x ".repeat(100), " ".repeat(170), "y".repeat(50));
+        let place = (201, 201 + 5 + 170 + 3);
+        assert!(shown(&text, &[place]).contains(&format!("[{}]", &text[place.0..place.1])));
     }
 
     #[test]

@@ -295,6 +295,15 @@ async fn interviews_stand_at_the_root_where_that_is_wanted() {
     let refused = desk.call(crate::desk::request(Method::POST, "/sessions", Some(&reader), Some(&new))).await;
     assert_eq!(refused.problem(), "forbidden");
     assert_eq!(Desk::new().await.get("/sessions").await.problem(), "no-such-route");
+    let named = desk
+        .ask_with(
+            Method::POST,
+            "/sessions",
+            &[("idempotency-key", "n")],
+            Some(json!({ "methodology": "mec" })),
+        )
+        .await;
+    assert_eq!(named.problem(), "invalid");
 }
 
 /// A page of another site cannot use the browser of somebody who has a token, nor a name that it has made lead here.
@@ -634,4 +643,38 @@ async fn where_a_session_is_to_be_found_can_be_sent_and_asked_for() {
     let opened = desk.ask(Method::POST, "/v1/sessions", Some(json!({ "key": "a:é:b:c:d" }))).await;
     assert_eq!(opened.header("location"), "/v1/sessions/a:%C3%A9:b:c:d");
     assert_eq!(desk.get(opened.header("location")).await.status, 200);
+}
+
+/// A body that did not say how long it is took as much room as the longest.
+#[tokio::test]
+async fn a_body_takes_the_room_that_it_needs() {
+    let options =
+        sessiondb_server::Options { body_bytes_max: 1 << 20, ..sessiondb_server::Options::default() };
+    let desk = Desk::with(options).await;
+    let post = |text: String, chunked: bool| {
+        let request = axum::http::Request::builder()
+            .method(Method::POST)
+            .uri(format!("{}/messages", session()))
+            .header("host", "localhost")
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {}", desk.admin));
+        let body = match chunked {
+            true => axum::body::Body::from_stream(futures_util::stream::iter(
+                text.into_bytes()
+                    .chunks(1_000)
+                    .map(|some| Ok::<_, std::io::Error>(some.to_vec()))
+                    .collect::<Vec<_>>(),
+            )),
+            false => axum::body::Body::from(text),
+        };
+        desk.call(request.body(body).unwrap())
+    };
+    let small = || said(&"x".repeat(100_000)).to_string();
+    let large = || said(&"x".repeat(2 << 20)).to_string();
+    assert_eq!(post(small(), false).await.status, 201);
+    assert_eq!(post(small(), true).await.status, 201);
+    // More than there ever is: to come again would not help.
+    assert_eq!(post(large(), false).await.problem(), "too-large");
+    assert_eq!(post(large(), true).await.problem(), "overloaded");
+    assert_eq!(post(small(), true).await.status, 201, "the room was given back");
 }
