@@ -9,7 +9,10 @@
 //! tokenizer (`ascii`) does no more than split at the spaces between them.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::{Builder, JoinHandle},
     time::{Duration, Instant},
 };
@@ -50,8 +53,11 @@ const STEP_GONE: usize = 2_000;
 const DELAY: Duration = Duration::from_millis(250);
 /// How long it rests after an error.
 const REST: Duration = Duration::from_secs(5);
-/// More messages than this are not left to be looked at by searches: the index takes a larger share of the time.
-const BEHIND_MAX: u64 = 20_000;
+/// With so many commits a second it is left for later: each step would make all of them wait.
+const BUSY: f64 = 1_000.0;
+/// But more messages than this are not left to be looked at by searches (4,000 take some 8 ms), and of ten times as many the index
+/// takes a larger share of the time.
+const BEHIND_MAX: u64 = 50_000;
 /// Who searches has the index brought up to date if it is so far behind, though nobody commits here: another program may have
 /// stored much, or an older one all of it.
 pub(crate) const BEHIND_SOME: u64 = 1_000;
@@ -261,7 +267,7 @@ pub(crate) fn bring_up_to_date(readers: &Readers, queue: &Queue<WriteConnection>
 /// How long the index waits after a step, so that it takes no more than its share of the time: a quarter while nobody else
 /// writes, for others may read; a twentieth while others write, and a fifth when it is far behind.
 fn pause(took: Duration, others_write: bool, behind: u64) -> Duration {
-    match (others_write, behind > BEHIND_MAX) {
+    match (others_write, behind > 10 * BEHIND_MAX) {
         (false, _) => took * 3,
         (true, false) => took * 19,
         (true, true) => took * 4,
@@ -276,6 +282,8 @@ pub(crate) struct Indexer {
 
 #[derive(Default)]
 struct Shared {
+    /// Since the thread looked.
+    commits: AtomicU64,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -295,6 +303,7 @@ impl Indexer {
 
     /// Something was committed.
     pub(crate) fn committed(&self, readers: &Arc<Readers>, queue: &Arc<Queue<WriteConnection>>) {
+        self.shared.commits.fetch_add(1, Ordering::Relaxed);
         let mut state = self.shared.state.lock();
         if state.behind || state.closing {
             return;
@@ -331,9 +340,19 @@ impl Shared {
     /// The thread.
     fn serve(&self, readers: &Readers, queue: &Queue<WriteConnection>) {
         let (mut wait, mut size, mut pieces) = (DELAY, LITTLE, false);
+        let mut looked = Instant::now();
         loop {
             if self.closes_within(wait) {
                 return self.finish(readers, queue);
+            }
+            let commits = self.commits.swap(0, Ordering::Relaxed);
+            let busy = commits as f64 > BUSY * looked.elapsed().as_secs_f64();
+            looked = Instant::now();
+            if busy
+                && readers.read_blocking(|conn| Ok(behind(conn)?)).is_ok_and(|behind| behind <= BEHIND_MAX)
+            {
+                wait = DELAY;
+                continue;
             }
             self.state.lock().behind = false;
             let begun = Instant::now();
@@ -399,7 +418,7 @@ mod tests {
         let ms = Duration::from_millis;
         assert_eq!(pause(ms(20), false, 1_000_000), ms(60));
         assert_eq!(pause(ms(20), true, 10), ms(380));
-        assert_eq!(pause(ms(20), true, BEHIND_MAX + 1), ms(80));
+        assert_eq!(pause(ms(20), true, 10 * BEHIND_MAX + 1), ms(80));
     }
 
     /// A message that was deleted while its words were made ready came into the index, and stayed there.
