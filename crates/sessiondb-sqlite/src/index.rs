@@ -11,7 +11,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::{Builder, JoinHandle},
     time::{Duration, Instant},
@@ -284,14 +284,14 @@ pub(crate) struct Indexer {
 struct Shared {
     /// Since the thread looked.
     commits: AtomicU64,
+    /// Something was committed since the thread looked.
+    behind: AtomicBool,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    /// Something was committed since the thread looked.
-    behind: bool,
     started: bool,
     closing: bool,
 }
@@ -304,11 +304,14 @@ impl Indexer {
     /// Something was committed.
     pub(crate) fn committed(&self, readers: &Arc<Readers>, queue: &Arc<Queue<WriteConnection>>) {
         self.shared.commits.fetch_add(1, Ordering::Relaxed);
-        let mut state = self.shared.state.lock();
-        if state.behind || state.closing {
+        // Many callers come here at once, and only the first has something to tell.
+        if self.shared.behind.swap(true, Ordering::AcqRel) {
             return;
         }
-        state.behind = true;
+        let mut state = self.shared.state.lock();
+        if state.closing {
+            return;
+        }
         if state.started {
             drop(state);
             self.shared.changed.notify_one();
@@ -354,7 +357,7 @@ impl Shared {
                 wait = DELAY;
                 continue;
             }
-            self.state.lock().behind = false;
+            self.behind.store(false, Ordering::Release);
             let begun = Instant::now();
             let done = step(readers, queue, size).and_then(|behind| {
                 // In turns, so that neither waits for the end of the other.
@@ -365,7 +368,7 @@ impl Shared {
             });
             wait = match done {
                 Ok(behind) if behind.is_some() || pieces => {
-                    let others_write = self.state.lock().behind;
+                    let others_write = self.behind.load(Ordering::Acquire);
                     size = if others_write { LITTLE } else { MUCH };
                     // It may have waited for its turn.
                     pause(begun.elapsed(), others_write, behind.unwrap_or(0)).min(REST)
@@ -373,7 +376,7 @@ impl Shared {
                 Ok(_) => {
                     size = LITTLE;
                     let mut state = self.state.lock();
-                    while !state.behind && !state.closing {
+                    while !self.behind.load(Ordering::Acquire) && !state.closing {
                         self.changed.wait(&mut state);
                     }
                     DELAY
