@@ -2,7 +2,7 @@
 //!
 //! An append that put its own words into the index would take a third longer (docs/storage.md). So a thread does it: it reads
 //! what was stored since, splits it into words beside whoever writes, and takes the writer for a moment to put them in. How much
-//! of the time it may take from others is [`Pace`]'s. What is not in the index yet is looked at by whoever searches
+//! of the time it may take from others says `pause`. What is not in the index yet is looked at by whoever searches
 //! (`search`).
 //!
 //! It is an FTS5 table that is given words and no text: what a word is, `sessiondb_core::search` says for all engines. Its own

@@ -122,7 +122,7 @@ pub struct Hit {
     pub created_at: Time,
     /// Whether the session's view shows it: not what was compacted, rewound or popped, which can be read with `Window::Log`.
     pub shown: bool,
-    /// What was found and the text around it, a few lines at most, cut at `…`.
+    /// What was found and the text around it: some 240 bytes, or as many as what was found has; cut at `…`.
     pub snippet: Vec<Piece>,
 }
 
