@@ -98,8 +98,8 @@ fn a_checkpoint_that_cannot_be_synced_is_told_and_stops_writes() {
     let (dir, disk) = (tempfile::tempdir().unwrap(), Disk::new().unwrap());
     let store = open(dir.path(), &disk);
     append(&store, 1_000).unwrap();
-    // The first sync is the log's, the second the database's.
-    disk.fail(Fault { op: Op::Sync, nth: 2, kind: FaultKind::Eio, lasting: Lasting::Once });
+    // The first sync is that of the index, then come the log's and the database's.
+    disk.fail(Fault { op: Op::Sync, nth: 3, kind: FaultKind::Eio, lasting: Lasting::Once });
     block_on(store.optimize()).unwrap();
     assert!(ERRORS.lock().iter().any(|error| error == "the checkpoint failed"), "{:?}", ERRORS.lock());
     assert!(matches!(append(&store, 10), Err(Error::Stopped(_))));

@@ -307,7 +307,11 @@ impl Backend for SqliteBackend {
 
     async fn optimize(&self) -> Result<u64> {
         self.on_a_thread("sessiondb-optimize", |engine| {
-            index::bring_up_to_date(&engine.readers, &engine.queue)?;
+            match index::bring_up_to_date(&engine.readers, &engine.queue) {
+                // Where there is no room, giving some back comes first.
+                Err(error @ Error::Full(_)) => tracing::warn!(%error, "the index of words is left as it is"),
+                done => done?,
+            }
             engine.queue.optimize()
         })
         .await
