@@ -1,7 +1,7 @@
 //! [`Search`]: which messages say something, across sessions.
 //!
 //! A search is for whole words, in whatever case and with or without accents, each of which a message must have. What a
-//! word is, [`words`] says for every engine; engines may keep an index, and find what a look at every message would find.
+//! word is, [`Words`] says for every engine; engines may keep an index, and find what a look at every message would find.
 //!
 //! The messages that were stored last come first. That is an order that pages can be read in while more is stored, and the one
 //! in which people look for what they remember; it is not the order of `created_at`, which imports give as they like.
