@@ -308,12 +308,7 @@ impl Store {
     /// # Errors
     /// [`Error::Invalid`] for a scoped handle; [`Error::Storage`] if the store cannot be read at all.
     pub async fn check(&self) -> Result<CheckReport> {
-        if self.scope != Scope::all() {
-            return Err(Error::Invalid(format!(
-                "a check looks at the whole store; this handle sees {}",
-                self.scope
-            )));
-        }
+        self.must_see_all("a check looks at the whole store")?;
         self.backend.check().await
     }
 
@@ -323,12 +318,7 @@ impl Store {
     /// # Errors
     /// [`Error::Invalid`] for a scoped handle; otherwise as [`commit`](Store::commit).
     pub async fn optimize(&self) -> Result<u64> {
-        if self.scope != Scope::all() {
-            return Err(Error::Invalid(format!(
-                "optimizing is for the whole store; this handle sees {}",
-                self.scope
-            )));
-        }
+        self.must_see_all("optimizing is for the whole store")?;
         self.backend.optimize().await
     }
 
@@ -337,12 +327,7 @@ impl Store {
     /// # Errors
     /// [`Error::Invalid`] for a scoped handle; otherwise as [`session`](Store::session).
     pub async fn status(&self) -> Result<Status> {
-        if self.scope != Scope::all() {
-            return Err(Error::Invalid(format!(
-                "the status is of the whole store; this handle sees {}",
-                self.scope
-            )));
-        }
+        self.must_see_all("the status is of the whole store")?;
         self.backend.status().await
     }
 
@@ -352,6 +337,14 @@ impl Store {
     /// [`Error::Storage`] if the last of it could not be written.
     pub async fn close(&self) -> Result<()> {
         self.backend.close().await
+    }
+
+    /// For what is about the whole store.
+    fn must_see_all(&self, why: &str) -> Result<()> {
+        if self.scope == Scope::all() {
+            return Ok(());
+        }
+        Err(Error::Invalid(format!("{why}; this handle sees {}", self.scope)))
     }
 
     pub(crate) fn backend(&self) -> &dyn Backend {

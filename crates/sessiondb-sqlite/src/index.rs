@@ -28,6 +28,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     error::{Failure, is_of_the_index},
+    parts,
     queue::{Queue, Writer},
     reader::Readers,
     row::{self, MESSAGE_COLUMNS},
@@ -131,7 +132,7 @@ impl Step {
         let mut statement = conn.prepare_cached(&format!(
             "SELECT {}, s.agent_id FROM messages m CROSS JOIN sessions s ON s.id = m.session_id \
              WHERE m.id > ?1 ORDER BY m.id LIMIT ?2",
-            MESSAGE_COLUMNS.split(", ").map(|column| format!("m.{column}")).collect::<Vec<_>>().join(", ")
+            parts::qualified(MESSAGE_COLUMNS, "m")
         ))?;
         let mut rows = statement.query(params![from, size.messages as i64])?;
         let (mut words, mut bytes) = (Words::default(), 0);

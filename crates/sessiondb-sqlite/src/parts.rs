@@ -171,6 +171,6 @@ fn place<T>(parts: &mut [T], place: i64) -> Read<&mut T> {
 }
 
 /// These columns of the table with this alias.
-fn qualified(columns: &str, alias: &str) -> String {
+pub(crate) fn qualified(columns: &str, alias: &str) -> String {
     columns.split(", ").map(|column| format!("{alias}.{}", column.trim())).collect::<Vec<_>>().join(", ")
 }

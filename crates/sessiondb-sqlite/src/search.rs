@@ -11,7 +11,7 @@ use sessiondb_core::{Hit, HitPage, Json, Message, Scope, Search, Session, search
 use crate::{
     error::Failure,
     index::{self, agent_word, log_word},
-    query,
+    parts, query,
     row::{self, MESSAGE_COLUMNS, SESSION_COLUMNS},
 };
 
@@ -199,12 +199,10 @@ pub(crate) fn own_sql() -> String {
 }
 
 pub(crate) fn forks_sql() -> String {
-    let columns: Vec<String> =
-        SESSION_COLUMNS.split(", ").map(|column| format!("s.{}", column.trim())).collect();
     format!(
         "SELECT {}, a.first_seq, a.last_seq FROM ancestors a CROSS JOIN sessions s ON s.id = a.session_id \
          WHERE a.log_id = ?1",
-        columns.join(", ")
+        parts::qualified(SESSION_COLUMNS, "s")
     )
 }
 
