@@ -24,7 +24,7 @@ CREATE TABLE sessions (
     next_seq       INTEGER NOT NULL DEFAULT 1,  -- the number of the next message
     log_count      INTEGER NOT NULL DEFAULT 0,  -- messages in the session's own log
     view           TEXT,                        -- [[session id, first seq, last seq or null], …]; NULL = the whole own log
-    metadata       TEXT    NOT NULL DEFAULT '{}' CHECK (json_type(metadata) = 'object'), log_first INTEGER NOT NULL DEFAULT 1, forked_from INTEGER, forked_at INTEGER, latest_at TEXT, latest_seq INTEGER,
+    metadata       TEXT    NOT NULL DEFAULT '{}' CHECK (json_type(metadata) = 'object'), log_first INTEGER NOT NULL DEFAULT 1, forked_from INTEGER, forked_at INTEGER, latest_at TEXT, latest_seq INTEGER, edits INTEGER NOT NULL DEFAULT 0,
     UNIQUE (agent_id, channel, account_id, peer_kind, peer_id)
 );
 
@@ -236,3 +236,10 @@ END;
 
 -- An agent's sessions that have inherited something: a search in the agent's sessions finds it too.
 CREATE INDEX idx_sessions_inherits ON sessions (agent_id) WHERE log_first > 1;
+
+CREATE TRIGGER messages_edited
+AFTER UPDATE OF session_id, seq, role, created_at, message_id, token_count, opens, closes, content, tool_calls, attributes ON messages
+WHEN OLD.seq IS NOT NULL
+BEGIN
+    UPDATE sessions SET edits = edits + 1 WHERE id IN (OLD.session_id, NEW.session_id);
+END;

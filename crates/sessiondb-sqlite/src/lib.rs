@@ -19,7 +19,7 @@
 //!
 //! The way of an append: [`SqliteBackend`] (this file) → `queue` → `transaction` (one for all who wait) →
 //! `apply` (from a commit to rows). The way of a read: this file → `reader` (the pool) → `query`, `window` and `parts` (the
-//! SQL) → `row`.
+//! SQL) → `row`; what was read last of a session is kept in `ends`.
 //!
 //! What the file promises: an answered commit survives power loss ([`Durability::Full`]); the tables are plain rows
 //! that any SQLite shell can read (`schema.sql`); several processes may write one file.
@@ -29,6 +29,7 @@ mod check;
 mod checkpoint;
 mod connection;
 mod descriptor;
+mod ends;
 mod error;
 mod feed;
 mod fork;
@@ -73,7 +74,7 @@ pub use recovery::{Recovery, recover};
 pub use sql_view::SqlView;
 
 use crate::{
-    checkpoint::Checkpointer, connection::Role, error::Failure, index::Indexer, queue::Queue,
+    checkpoint::Checkpointer, connection::Role, ends::Ends, error::Failure, index::Indexer, queue::Queue,
     reader::Readers, transaction::WriteConnection,
 };
 
@@ -88,6 +89,7 @@ pub struct SqliteBackend {
 struct Engine {
     /// Where it is, if it is a file of the system's.
     database: Option<PathBuf>,
+    ends: Arc<Ends>,
     indexer: Indexer,
     readers: Arc<Readers>,
     queue: Arc<Queue<WriteConnection>>,
@@ -128,7 +130,13 @@ impl SqliteBackend {
         })?;
         let (queue, readers) = (Arc::new(Queue::start(writer)?), Arc::new(Readers::new(Box::new(reader))));
         Ok(SqliteBackend {
-            engine: Arc::new(Engine { database, indexer: Indexer::new(), readers, queue }),
+            engine: Arc::new(Engine {
+                database,
+                ends: Arc::new(Ends::new()),
+                indexer: Indexer::new(),
+                readers,
+                queue,
+            }),
             blocking: false,
         })
     }
@@ -220,9 +228,9 @@ impl Backend for SqliteBackend {
     }
 
     async fn message_window(&self, key: &SessionKey, window: Window) -> Result<Option<MessagePage>> {
-        let key = key.clone();
+        let (key, ends) = (key.clone(), Arc::clone(&self.engine.ends));
         self.read(move |conn| match query::session(conn, &key)? {
-            Some(session) => window::message_window(conn, &session, window).map(Some),
+            Some(session) => window::message_window(conn, &ends, &session, window).map(Some),
             None => Ok(None),
         })
         .await

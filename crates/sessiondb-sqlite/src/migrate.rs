@@ -19,10 +19,11 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "lists", sql: include_str!("../migrations/0003_lists.sql") },
     Migration { version: 4, name: "times", sql: include_str!("../migrations/0004_times.sql") },
     Migration { version: 5, name: "search", sql: include_str!("../migrations/0005_search.sql") },
+    Migration { version: 6, name: "edits", sql: include_str!("../migrations/0006_edits.sql") },
 ];
 
 /// The version this program writes.
-pub const SCHEMA_VERSION: i64 = 5;
+pub const SCHEMA_VERSION: i64 = 6;
 
 /// Marks a file as SessionDB's (`PRAGMA application_id`): "SESD".
 pub(crate) const APPLICATION_ID: i64 = 0x5345_5344;

@@ -100,6 +100,11 @@ pub(crate) const GUEST_CHECKPOINT_PAGES: i32 = 1_000;
 pub(crate) const WRITER_CACHE_KIB: i64 = 64 * 1024;
 /// Page cache of each reader, in KiB: a workspace of a thousand sessions, or the histories that a busy agent goes back to.
 pub(crate) const READER_CACHE_KIB: i64 = 8 * 1024;
+/// What is kept in memory of the ends of logs, in bytes: the last hundred messages of 400 bytes each of some 500 sessions.
+pub(crate) const ENDS_BYTES: usize = 32 << 20;
+/// What is kept of one log: so many messages, and so many bytes.
+pub(crate) const END_MESSAGES: usize = 256;
+pub(crate) const END_BYTES: usize = 512 << 10;
 /// Connections that read at the same time.
 pub(crate) const READERS_MAX: usize = 4;
 /// Most calls of `commit` in one transaction of the writer.

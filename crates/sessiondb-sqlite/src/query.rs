@@ -298,7 +298,7 @@ mod tests {
     use sessiondb_core::SessionOrder;
 
     use super::*;
-    use crate::{Options, connection, feed, parts, search, times, window};
+    use crate::{Options, connection, ends, feed, parts, search, times, window};
 
     /// How SQLite would run a statement, a line a step.
     fn plan(conn: &Connection, sql: &str) -> String {
@@ -319,6 +319,8 @@ mod tests {
         add("session by key", &session_sql());
         add("newest messages of a span", &window::newest_sql());
         add("oldest messages of a span", &window::oldest_sql());
+        add("edits of a log", ends::EDITS);
+        add("numbers of the newest messages of a span", ends::NUMBERS);
         add("newest outlines of a span", &window::newest_outlines_sql());
         add("oldest outlines of a span", &window::oldest_outlines_sql());
         add("last message up to a number", &times::place_sql());

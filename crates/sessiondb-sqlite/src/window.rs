@@ -8,6 +8,7 @@ use sessiondb_core::{
 };
 
 use crate::{
+    ends::Ends,
     error::Failure,
     query::{self, all},
     row::{self, MESSAGE_COLUMNS, OUTLINE_COLUMNS},
@@ -68,7 +69,12 @@ pub(crate) fn stretches(view: &View) -> Vec<Stretch> {
 }
 
 /// A part of a session's history.
-pub(crate) fn message_window(conn: &Connection, session: &Session, window: Window) -> Read<MessagePage> {
+pub(crate) fn message_window(
+    conn: &Connection,
+    ends: &Ends,
+    session: &Session,
+    window: Window,
+) -> Read<MessagePage> {
     let not_in_view = |seq| {
         let key = Box::new(session.key.clone());
         Failure::from(Error::Conflict { key, conflict: Conflict::NotInView { seq } })
@@ -77,12 +83,12 @@ pub(crate) fn message_window(conn: &Connection, session: &Session, window: Windo
     let after = |seq| session.view.split_after(seq).ok_or_else(|| not_in_view(seq));
     match window {
         Window::Last { limit } => {
-            let (messages, has_earlier, exceeds) = ending(conn, &stretches(&session.view), limit)?;
+            let (messages, has_earlier, exceeds) = ending(conn, ends, &stretches(&session.view), limit)?;
             Ok(MessagePage::new(messages, has_earlier, false, exceeds))
         }
         Window::Before { seq, limit } => {
             let (earlier, later) = before(seq)?;
-            let (messages, has_earlier, exceeds) = ending(conn, &stretches(&earlier), limit)?;
+            let (messages, has_earlier, exceeds) = ending(conn, ends, &stretches(&earlier), limit)?;
             Ok(MessagePage::new(messages, has_earlier, any(conn, &stretches(&later))?, exceeds))
         }
         Window::After { seq, limit } => {
@@ -107,7 +113,7 @@ pub(crate) fn message_window(conn: &Connection, session: &Session, window: Windo
         Window::Tokens { max } => {
             let spans = stretches(&session.view);
             let limit = fitting(conn, &spans, max)?;
-            let (messages, has_earlier, exceeds) = ending(conn, &spans, limit)?;
+            let (messages, has_earlier, exceeds) = ending(conn, ends, &spans, limit)?;
             Ok(MessagePage::new(messages, has_earlier, false, exceeds))
         }
         Window::Times { .. } => times::window(conn, session, window),
@@ -132,8 +138,13 @@ pub(crate) fn message_window(conn: &Connection, session: &Session, window: Windo
 
 /// The newest messages of these stretches, about as many as `limit`, beginning where no call is cut from its result;
 /// whether there are more before them; and whether they are more than `limit`.
-fn ending(conn: &Connection, spans: &[Stretch], limit: usize) -> Read<(Vec<Message>, bool, bool)> {
-    let (mut messages, more) = newest(conn, spans, limit)?;
+fn ending(
+    conn: &Connection,
+    ends: &Ends,
+    spans: &[Stretch],
+    limit: usize,
+) -> Read<(Vec<Message>, bool, bool)> {
+    let (mut messages, more) = newest(conn, ends, spans, limit)?;
     if !more {
         return Ok((messages, false, false));
     }
@@ -156,7 +167,7 @@ fn ending(conn: &Connection, spans: &[Stretch], limit: usize) -> Read<(Vec<Messa
         messages.drain(..begin - wanted);
         return Ok((messages, true, false));
     }
-    let (messages, more) = newest(conn, spans, limit + wanted - begin)?;
+    let (messages, more) = newest(conn, ends, spans, limit + wanted - begin)?;
     Ok((messages, more, true))
 }
 
@@ -206,9 +217,9 @@ fn fitting(conn: &Connection, spans: &[Stretch], max: u64) -> Read<usize> {
 }
 
 /// The newest messages of these stretches, in order, and whether there are more before them.
-fn newest(conn: &Connection, spans: &[Stretch], limit: usize) -> Read<(Vec<Message>, bool)> {
-    let mut statement = conn.prepare_cached(&newest_sql())?;
-    let mut messages = gather(&mut statement, spans.iter().rev(), limit + 1, row::message)?;
+fn newest(conn: &Connection, ends: &Ends, spans: &[Stretch], limit: usize) -> Read<(Vec<Message>, bool)> {
+    let mut messages =
+        gather(spans.iter().rev(), limit + 1, |span, missing| ends.newest(conn, span, missing))?;
     let more = messages.len() > limit;
     messages.truncate(limit);
     messages.reverse();
@@ -218,7 +229,9 @@ fn newest(conn: &Connection, spans: &[Stretch], limit: usize) -> Read<(Vec<Messa
 /// The oldest messages of these stretches, in order, and whether there are more after them.
 fn oldest(conn: &Connection, spans: &[Stretch], limit: usize) -> Read<(Vec<Message>, bool)> {
     let mut statement = conn.prepare_cached(&oldest_sql())?;
-    let mut messages = gather(&mut statement, spans.iter(), limit + 1, row::message)?;
+    let mut messages = gather(spans.iter(), limit + 1, |span, missing| {
+        of_span(&mut statement, span, missing, row::message)
+    })?;
     let more = messages.len() > limit;
     messages.truncate(limit);
     Ok((messages, more))
@@ -227,7 +240,9 @@ fn oldest(conn: &Connection, spans: &[Stretch], limit: usize) -> Read<(Vec<Messa
 /// The outlines of the newest messages of these stretches, in order.
 pub(crate) fn newest_outlines(conn: &Connection, spans: &[Stretch], limit: usize) -> Read<Vec<Outline>> {
     let mut statement = conn.prepare_cached(&newest_outlines_sql())?;
-    let mut outlines = gather(&mut statement, spans.iter().rev(), limit, row::outline)?;
+    let mut outlines = gather(spans.iter().rev(), limit, |span, missing| {
+        of_span(&mut statement, span, missing, row::outline)
+    })?;
     outlines.reverse();
     Ok(outlines)
 }
@@ -235,14 +250,13 @@ pub(crate) fn newest_outlines(conn: &Connection, spans: &[Stretch], limit: usize
 /// The outlines of the oldest messages of these stretches, in order.
 pub(crate) fn oldest_outlines(conn: &Connection, spans: &[Stretch], limit: usize) -> Read<Vec<Outline>> {
     let mut statement = conn.prepare_cached(&oldest_outlines_sql())?;
-    gather(&mut statement, spans.iter(), limit, row::outline)
+    gather(spans.iter(), limit, |span, missing| of_span(&mut statement, span, missing, row::outline))
 }
 
 fn gather<'a, T>(
-    statement: &mut CachedStatement<'_>,
     spans: impl Iterator<Item = &'a Stretch>,
     limit: usize,
-    read: fn(&rusqlite::Row<'_>) -> Read<T>,
+    mut read: impl FnMut(&Stretch, usize) -> Read<Vec<T>>,
 ) -> Read<Vec<T>> {
     let mut found = Vec::new();
     for span in spans {
@@ -250,10 +264,23 @@ fn gather<'a, T>(
         if missing == 0 {
             break;
         }
-        let params = params![span.log, span.first, span.last, missing as i64];
-        found.append(&mut all(statement, params, read)?);
+        found.append(&mut read(span, missing)?);
     }
     Ok(found)
+}
+
+fn of_span<T>(
+    statement: &mut CachedStatement<'_>,
+    span: &Stretch,
+    limit: usize,
+    read: fn(&rusqlite::Row<'_>) -> Read<T>,
+) -> Read<Vec<T>> {
+    all(statement, params![span.log, span.first, span.last, limit as i64], read)
+}
+
+/// The newest messages of a stretch, the newest first.
+pub(crate) fn newest_of(conn: &Connection, span: &Stretch, limit: usize) -> Read<Vec<Message>> {
+    of_span(&mut conn.prepare_cached(&newest_sql())?, span, limit, row::message)
 }
 
 /// Whether any message stands in these stretches.
