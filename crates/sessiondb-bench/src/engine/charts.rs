@@ -71,7 +71,10 @@ pub(super) fn draw(report: &Report, callers: &[usize], dir: &Path) -> Outcome<()
         "window.svg",
         "The newest 50 messages of a session, in microseconds (p50)",
         "Less is better. Bars: median of the rounds; lines: all rounds.",
-        vec![all("in memory", window::WARM)],
+        vec![
+            all("of sessions all over the store", window::WARM),
+            all("of 100 sessions, again and again", window::LIVE),
+        ],
     )?;
     let lists = Depth::ALL.map(|depth| all(depth.place(), depth.workload())).into_iter().collect();
     write(

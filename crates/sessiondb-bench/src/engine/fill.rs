@@ -50,6 +50,8 @@ pub(super) fn session_db(file: &Path, sample: &Sample, content: Content) -> Outc
         });
         pollster::block_on(store.commit(appended.collect()))?;
     }
+    // A store in use has its index up to date.
+    pollster::block_on(store.optimize())?;
     Ok(pollster::block_on(store.close())?)
 }
 

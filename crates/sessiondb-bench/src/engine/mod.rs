@@ -33,6 +33,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use sessiondb::sqlite::Durability;
 
@@ -228,9 +229,15 @@ fn version_in_sqlx(plan: &Plan, report: &mut Report) -> Outcome<()> {
 
 /// How much of the disk the filled stores take, checkpointed and closed.
 fn space(plan: &Plan, report: &mut Report) -> Outcome<()> {
+    let words = "SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE aggregate = TRUE AND name LIKE 'search%'";
     for schema in [&SessionDb::Whole as &dyn Schema, &Seed001] {
-        let each = fs::metadata(plan.filled(schema))?.len() as f64 / plan.messages as f64;
-        report.note(format!("bytes on disk a message, {}: {each:.0}", schema.name()));
+        let (file, each) = (plan.filled(schema), |bytes: i64| bytes as f64 / plan.messages as f64);
+        let all = fs::metadata(file)?.len().cast_signed();
+        let index: i64 = Connection::open(file)?.query_row(words, [], |row| row.get(0))?;
+        report.note(format!("bytes on disk a message, {}: {:.0}", schema.name(), each(all - index)));
+        if index > 0 {
+            report.note(format!("and of the index of words: {:.0}", each(index)));
+        }
     }
     Ok(())
 }

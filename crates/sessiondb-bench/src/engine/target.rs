@@ -99,6 +99,8 @@ pub(super) fn targets(report: &Report) -> Vec<Target> {
         let what = format!("{}: {ours}, speed (1/p50) by that of {other}", window::WARM);
         add(what, by(window::WARM, other, ours, p50), Bound::AtLeast, 0.8, "");
     }
+    let what = format!("{}: {}, speed (1/p50) by that of {}", window::LIVE, window::MESSAGE, window::RAW);
+    add(what, by(window::LIVE, window::RAW, window::MESSAGE, p50), Bound::AtLeast, 2.0, "");
     for depth in Depth::ALL {
         let what = format!("{}: {}, p50", depth.workload(), list::OURS);
         add(what, rounds(depth.workload(), list::OURS, p50), Bound::AtMost, 200.0, " us");

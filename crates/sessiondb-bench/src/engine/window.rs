@@ -22,6 +22,7 @@ use crate::{Outcome, sample::settle};
 pub(super) const LIMIT: usize = 50;
 
 pub(super) const WARM: &str = "window of 50, warm, 1 caller";
+pub(super) const LIVE: &str = "window of 50 of 100 sessions, again and again, 1 caller";
 pub(super) const COLD: &str = "window of 50, cold, 1 caller";
 pub(super) const RAW: &str = "raw SQLite";
 pub(super) const RAW_PARSED: &str = "raw SQLite, content as serde_json::Value";
@@ -45,17 +46,24 @@ pub(super) fn long_sessions(messages: u64, seed: u64) -> Outcome<Vec<u64>> {
     Ok(sessions)
 }
 
+/// Windows of sessions all over the store, and of a few that are read again and again.
 pub(super) fn warm(plan: &Plan, times: u64, report: &mut Report) -> Outcome<()> {
     let sessions = long_sessions(plan.messages, plan.seed)?;
+    read_into_memory(plan.filled(&SessionDb::Whole))?;
+    read_into_memory(plan.filled(&Seed001))?;
+    of_these(plan, &sessions, WARM, times, report)?;
+    of_these(plan, &sessions[..sessions.len().min(100)], LIVE, times, report)
+}
+
+fn of_these(plan: &Plan, sessions: &[u64], workload: &str, times: u64, report: &mut Report) -> Outcome<()> {
     let session = |n: u64| sessions[(mix(plan.seed ^ n) % sessions.len() as u64) as usize];
     let key = |n: u64| &plan.sample.keys[session(n) as usize];
     let file = plan.filled(&SessionDb::Whole);
-    read_into_memory(file)?;
-    read_into_memory(plan.filled(&Seed001))?;
     let raw = connect(file, Durability::Full, Cache::Reader)?;
     let seed = connect(plan.filled(&Seed001), Durability::Full, Cache::Reader)?;
+    let blocking = blocking::Store::from(ours::open(file, Durability::Full)?);
+    // A store of its own, which has in memory what it has read itself.
     let store = ours::open(file, Durability::Full)?;
-    let blocking = blocking::Store::from(store.clone());
     let runtime = ours::SessionDb::MultiThread.runtime()?;
     let aisopod = SessionStore::new(file)?;
     let mut sqlx = SqlxReader::start(&plan.peer, plan.filled(&Seed001))?;
@@ -77,7 +85,7 @@ pub(super) fn warm(plan: &Plan, times: u64, report: &mut Report) -> Outcome<()> 
         (SEED_001, Box::new(|n| timed(|| by_hand(&seed, &Seed001, key(n))))),
         (Sqlx::ONE, Box::new(|n| sqlx.window(session(n), LIMIT))),
     ];
-    measure(report, WARM, plan.rounds, times, &mut candidates)?;
+    measure(report, workload, plan.rounds, times, &mut candidates)?;
     drop(candidates);
     sqlx.end()
 }
