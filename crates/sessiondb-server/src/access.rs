@@ -7,7 +7,7 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts, Request, State},
-    http::{HeaderMap, Method, header, request::Parts},
+    http::{Extensions, HeaderMap, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -15,6 +15,8 @@ use sessiondb::{Scope, Store};
 
 use crate::{
     app::App,
+    audit,
+    front::RequestId,
     problem::{Kind, Problem},
     right::{Right, Rights},
     token::Token,
@@ -55,14 +57,12 @@ pub(crate) fn allowed_from(app: &App, request: &Request) -> Result<(), Problem> 
 
 /// Finds out who calls, and puts it into the request.
 pub(crate) async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    // Where no network is, as in tests, nobody has an address.
-    let address =
-        request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+    let sender = Sender::of(request.extensions());
     let caller = match &app.tokens {
         None => {
             Ok(Caller { token: "none".into(), rights: Rights::all(), scope: Scope::all(), expires_at: None })
         }
-        Some(_) => caller(&app, request.headers(), address).await,
+        Some(_) => caller(&app, request.headers(), sender).await,
     };
     let caller = match caller {
         Ok(caller) => caller,
@@ -76,15 +76,16 @@ pub(crate) async fn authenticate(State(app): State<App>, mut request: Request, n
     next.run(request).await
 }
 
-async fn caller(app: &App, headers: &HeaderMap, address: Option<IpAddr>) -> Result<Caller, Problem> {
+async fn caller(app: &App, headers: &HeaderMap, sender: Sender) -> Result<Caller, Problem> {
     let refused = |detail: &str| {
         let hint = "send `Authorization: Bearer TOKEN`; `sessiondb token new` makes one";
         Problem::new(Kind::Unauthenticated, detail).hint(hint)
     };
-    let tried = |problem: Problem| match address.map_or(Ok(()), |address| app.limits.refuse(address)) {
-        Ok(()) => problem,
-        Err(wait) => Problem::new(Kind::TooManyRequests, "too many tokens from this address were refused")
-            .retry_after(wait),
+    let may_try = || {
+        sender.address.map_or(Ok(()), |address| app.limits.refuse(address)).map_err(|wait| {
+            Problem::new(Kind::TooManyRequests, "too many tokens from this address were refused")
+                .retry_after(wait)
+        })
     };
     let Some(value) = headers.get(header::AUTHORIZATION) else {
         return Err(refused("the request has no token"));
@@ -92,21 +93,26 @@ async fn caller(app: &App, headers: &HeaderMap, address: Option<IpAddr>) -> Resu
     let text = value.to_str().ok().and_then(|value| value.split_once(' '));
     let text = text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, text)| text.trim());
     let Some(token) = text.and_then(Token::parse) else {
-        return Err(tried(refused(
+        may_try()?;
+        return Err(refused(
             "what the request shows is no token: it is mistyped, cut short, or something else",
-        )));
+        ));
     };
     let Some(tokens) = &app.tokens else { return Err(refused("no token is known here")) };
     match tokens.accept(&token).await? {
         Ok(caller) => Ok(caller),
         Err(why) => {
             let detail = match why {
-                Refused::Unknown => "the token is not one of this store",
+                Refused::Unknown | Refused::WrongSecret => "the token is not one of this store",
                 Refused::Expired => "the token has expired",
                 Refused::Revoked => "the token was revoked",
             };
             tracing::warn!(token = token.id(), ?why, "a token was refused");
-            Err(tried(refused(detail)))
+            may_try()?;
+            if why != Refused::Unknown {
+                audit::note_refused(app, token.id(), detail, sender);
+            }
+            Err(refused(detail))
         }
     }
 }
@@ -135,10 +141,29 @@ pub(crate) fn lacks(right: Right) -> Problem {
         .hint("`sessiondb token ls` shows what each token may do")
 }
 
+/// Where a request comes from, and its name.
+#[derive(Clone)]
+pub(crate) struct Sender {
+    /// Where no network is, as in tests, nobody has one.
+    pub address: Option<IpAddr>,
+    pub request: Option<RequestId>,
+}
+
+impl Sender {
+    fn of(extensions: &Extensions) -> Sender {
+        let address = extensions.get::<ConnectInfo<SocketAddr>>();
+        Sender {
+            address: address.map(|ConnectInfo(address)| address.ip()),
+            request: extensions.get::<RequestId>().cloned(),
+        }
+    }
+}
+
 /// The caller of a request, and the part of the store that it may see.
 pub(crate) struct Access {
     pub store: Store,
     pub caller: Caller,
+    pub sender: Sender,
 }
 
 impl Access {
@@ -163,7 +188,8 @@ impl FromRequestParts<App> for Access {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Access, Problem> {
         let caller = parts.extensions.get::<Caller>().cloned();
         let caller = caller.ok_or_else(|| Problem::new(Kind::Unauthenticated, "nobody knows who calls"))?;
-        Ok(Access { store: app.store.scoped(caller.scope.clone())?, caller })
+        let sender = Sender::of(&parts.extensions);
+        Ok(Access { store: app.store.scoped(caller.scope.clone())?, caller, sender })
     }
 }
 

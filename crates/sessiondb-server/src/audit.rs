@@ -1,4 +1,4 @@
-//! The audit log: who deleted what, made and revoked which token, put archives in.
+//! The audit log: who deleted what, made and revoked which token, put archives in; and which tokens were refused.
 //!
 //! It is the session `~system:audit:::`, which no token can write or delete. A line is written in the transaction of what it is
 //! about, so that there is never one without the other. What is no single transaction (an import, an export, what the families'
@@ -15,7 +15,13 @@ use sessiondb::{
 };
 use utoipa::IntoParams;
 
-use crate::{access::Access, app::App, problem::Problem, request::Query, sessions::limit_default};
+use crate::{
+    access::{Access, Sender},
+    app::App,
+    problem::Problem,
+    request::Query,
+    sessions::limit_default,
+};
 
 fn key() -> SessionKey {
     SessionKey::new(SYSTEM, "audit", "", "", "")
@@ -56,7 +62,7 @@ pub(crate) fn line(access: &Access, things: Vec<(&'static str, String)>) -> Resu
     let mut lines = Vec::new();
     for action in things.chunk_by(|one, next| one.0 == next.0) {
         for some in action.chunks(OBJECTS_MAX) {
-            let mut line = serde_json::json!({ "token": &*access.caller.token, "action": some[0].0 });
+            let mut line = begin(&access.caller.token, some[0].0, &access.sender);
             match some {
                 [(_, object)] => line["object"] = object.as_str().into(),
                 several => line["objects"] = several.iter().map(|(_, object)| object.as_str()).collect(),
@@ -65,6 +71,36 @@ pub(crate) fn line(access: &Access, things: Vec<(&'static str, String)>) -> Resu
         }
     }
     Ok(Commit::new(key()).write(Write::open()).write(Write::Append(lines)))
+}
+
+/// Who it was, what it was, and where it came from.
+fn begin(token: &str, action: &str, sender: &Sender) -> serde_json::Value {
+    let mut line = serde_json::json!({ "token": token, "action": action });
+    if let Some(address) = sender.address {
+        line["address"] = address.to_string().into();
+    }
+    if let Some(request) = &sender.request {
+        line["request"] = request.text().into();
+    }
+    line
+}
+
+/// Notes that this token was shown and not accepted. Nobody waits for it: who tries tokens would learn from the time which there
+/// are. Of tokens that there never were nothing is noted, since anybody can make them up.
+pub(crate) fn note_refused(app: &App, token: &str, why: &str, sender: Sender) {
+    let mut line = begin(token, "refused", &sender);
+    line["why"] = why.into();
+    let app = app.clone();
+    tokio::spawn(async move {
+        let noted = async {
+            let line = NewMessage::new("audit", Text::from_value(&line)?);
+            let commit = Commit::new(key()).write(Write::open()).write(Write::Append(vec![line]));
+            app.store.system()?.commit_one(commit).await
+        };
+        if let Err(error) = noted.await {
+            tracing::error!(%error, "a token that was refused could not be noted");
+        }
+    });
 }
 
 /// Which lines.
@@ -80,8 +116,9 @@ pub(crate) struct Which {
     limit: usize,
 }
 
-/// Who deleted what, made and revoked which token, put archives in. A line is a message: its content has the token's id, the
-/// action, and what it was about: `object`, or `objects` of one request.
+/// Who deleted what, made and revoked which token, put archives in, and which known tokens were refused. A line is a message: its
+/// content has the token's id, the action, what it was about (`object`, or `objects` of one request; of a token that was refused, `why`), and where
+/// it came from: `address`, and the id of the `request`.
 #[utoipa::path(get, path = "/v1/audit", tag = "admin", params(Which), responses((status = 200, body = MessagePage)))]
 pub(crate) async fn list(
     State(app): State<App>,

@@ -25,6 +25,16 @@ use crate::{
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The name of a request, under which it stands in the server's log, in its answer and in the audit log.
+#[derive(Clone)]
+pub(crate) struct RequestId(pub HeaderValue);
+
+impl RequestId {
+    pub fn text(&self) -> &str {
+        self.0.to_str().unwrap_or("")
+    }
+}
+
 /// All of it.
 pub(crate) async fn front(State(app): State<App>, mut request: Request, next: Next) -> Response {
     // More than the server can hold is refused before anything else is done for it.
@@ -32,11 +42,12 @@ pub(crate) async fn front(State(app): State<App>, mut request: Request, next: Ne
         Ok(room) => room,
         Err(problem) => return problem.into_response(),
     };
-    let id = name(&request);
+    let id = RequestId(name(&request));
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let begun = Instant::now();
     let held = Held::default();
     request.extensions_mut().insert(held.clone());
+    request.extensions_mut().insert(id.clone());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let mut response = match access::allowed_from(&app, &request) {
         Ok(()) => next.run(request).await,
@@ -46,11 +57,11 @@ pub(crate) async fn front(State(app): State<App>, mut request: Request, next: Ne
     let (status, took) = (response.status(), begun.elapsed());
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     operations::measure(route, &method, status, took);
-    tracing::debug!(request_id = id.to_str().unwrap_or(""), %method, path = uri.path(), status = status.as_u16(), micros = took.as_micros() as u64, "answered");
+    tracing::debug!(request_id = id.text(), %method, path = uri.path(), status = status.as_u16(), micros = took.as_micros() as u64, "answered");
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(REQUEST_ID, id);
+    headers.insert(REQUEST_ID, id.0);
     response
 }
 

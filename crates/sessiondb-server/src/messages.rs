@@ -161,7 +161,7 @@ pub(crate) async fn list(
 /// store cannot be read on.
 fn stream_lines(
     app: App,
-    Access { store, caller }: Access,
+    Access { store, caller, .. }: Access,
     key: SessionKey,
     window: Window,
     page: MessagePage,
@@ -255,7 +255,7 @@ pub(crate) async fn append(
 }
 
 /// Appends what comes, as it comes, and answers each message when it is durable.
-fn append_lines(app: App, Access { store, caller }: Access, key: SessionKey, body: HttpBody) -> Response {
+fn append_lines(app: App, Access { store, caller, .. }: Access, key: SessionKey, body: HttpBody) -> Response {
     let lines = Lines::of(body, TOGETHER, Arc::clone(&app.limits));
     let answers = stream::unfold(Some(lines), move |lines| {
         let (app, store, key, caller) = (app.clone(), store.clone(), key.clone(), caller.clone());

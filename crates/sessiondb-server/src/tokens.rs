@@ -99,7 +99,10 @@ pub(crate) struct Caller {
 /// Why a token is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
+    /// There is no token of this id.
     Unknown,
+    /// There is, with another secret. The caller is told the same.
+    WrongSecret,
     Expired,
     Revoked,
 }
@@ -221,8 +224,9 @@ impl Tokens {
         // Compared in any case, so that an unknown id takes as long as a wrong secret.
         let hash = known.as_ref().map_or(Hash::NONE, |known| known.hash);
         let right = hash.is(&token.hash());
-        Ok(match known.filter(|_| right) {
+        Ok(match known {
             None => Err(Refused::Unknown),
+            Some(_) if !right => Err(Refused::WrongSecret),
             Some(known) if known.revoked => Err(Refused::Revoked),
             Some(known) if known.has_expired() => Err(Refused::Expired),
             Some(known) => Ok(known.caller),
