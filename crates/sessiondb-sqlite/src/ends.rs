@@ -238,12 +238,9 @@ mod tests {
                 assert_eq!(end.bytes, end.messages.iter().map(|message| bytes(message)).sum::<usize>());
             }
         }
-        println!(
-            "{next} messages, {deleted} deleted; {lately} reads of what was kept, {partly} of some of it"
-        );
         assert!(
             deleted > 20 && edited > 20 && lately > 300 && partly > 300,
-            "{deleted} {edited} {lately} {partly}"
+            "{deleted} were deleted, {edited} edited, {lately} reads were of what was kept, {partly} of some of it"
         );
     }
 
