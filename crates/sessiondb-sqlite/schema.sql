@@ -241,5 +241,9 @@ CREATE TRIGGER messages_edited
 AFTER UPDATE OF session_id, seq, role, created_at, message_id, token_count, opens, closes, content, tool_calls, attributes ON messages
 WHEN OLD.seq IS NOT NULL
 BEGIN
-    UPDATE sessions SET edits = edits + 1 WHERE id IN (OLD.session_id, NEW.session_id);
+    UPDATE sessions SET edits = random() WHERE id IN (OLD.session_id, NEW.session_id);
+END;
+
+CREATE TRIGGER messages_put AFTER INSERT ON messages WHEN NEW.checksum IS NOT NULL BEGIN
+    UPDATE sessions SET edits = random() WHERE id = NEW.session_id;
 END;

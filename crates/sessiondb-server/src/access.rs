@@ -107,11 +107,12 @@ async fn caller(app: &App, headers: &HeaderMap, sender: Sender) -> Result<Caller
                 Refused::Expired => "the token has expired",
                 Refused::Revoked => "the token was revoked",
             };
-            tracing::warn!(token = token.id(), ?why, "a token was refused");
-            may_try()?;
-            if why != Refused::Unknown {
-                audit::note_refused(app, token.id(), detail, sender);
+            // Before it is told to wait: otherwise whoever tries many has none of them noted.
+            if app.limits.may_note(token.id(), why) {
+                audit::note_refused(app, token.id(), why, &sender).await;
             }
+            may_try()?;
+            tracing::warn!(token = token.id(), ?why, "a token was refused");
             Err(refused(detail))
         }
     }

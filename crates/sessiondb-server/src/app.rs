@@ -13,7 +13,7 @@ use crate::{
     access::Hosts,
     feed::Feed,
     problem::{Kind, Problem},
-    tokens::Tokens,
+    tokens::{Refused, Tokens},
 };
 
 /// Addresses that are remembered before those are forgotten that have waited.
@@ -126,6 +126,8 @@ pub(crate) struct Limits {
     followers: parking_lot::Mutex<std::collections::HashMap<Arc<str>, usize>>,
     /// Addresses from which tokens came that were refused.
     refused: DefaultKeyedRateLimiter<IpAddr>,
+    /// Tokens of the store that were refused, and why.
+    noted: DefaultKeyedRateLimiter<(String, Refused)>,
 }
 
 /// The room that the bodies of one request take, given back when it is answered: until then what was read of them is in memory, in
@@ -183,6 +185,7 @@ impl Limits {
             followers_max: options.followers_max,
             followers: parking_lot::Mutex::default(),
             refused: DefaultKeyedRateLimiter::keyed(Quota::per_minute(refused)),
+            noted: DefaultKeyedRateLimiter::keyed(Quota::per_hour(NonZeroU32::MIN)),
         }
     }
 
@@ -196,6 +199,12 @@ impl Limits {
             let wait: Duration = not_until.wait_time_from(self.clock.now());
             wait.as_secs() + 1
         })
+    }
+
+    /// Whether it shall be noted that this token was refused: once an hour for each of the store's and each reason, so that who has
+    /// one, or only its id, cannot fill the disk with notes.
+    pub fn may_note(&self, token: &str, why: Refused) -> bool {
+        why != Refused::Unknown && self.noted.check_key(&(token.to_owned(), why)).is_ok()
     }
 
     /// Lets a request of this token in, or says after how many seconds it may come again.

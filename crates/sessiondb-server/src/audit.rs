@@ -21,6 +21,7 @@ use crate::{
     problem::Problem,
     request::Query,
     sessions::limit_default,
+    tokens::Refused,
 };
 
 fn key() -> SessionKey {
@@ -85,22 +86,25 @@ fn begin(token: &str, action: &str, sender: &Sender) -> serde_json::Value {
     line
 }
 
-/// Notes that this token was shown and not accepted. Nobody waits for it: who tries tokens would learn from the time which there
-/// are. Of tokens that there never were nothing is noted, since anybody can make them up.
-pub(crate) fn note_refused(app: &App, token: &str, why: &str, sender: Sender) {
-    let mut line = begin(token, "refused", &sender);
-    line["why"] = why.into();
-    let app = app.clone();
-    tokio::spawn(async move {
-        let noted = async {
-            let line = NewMessage::new("audit", Text::from_value(&line)?);
-            let commit = Commit::new(key()).write(Write::open()).write(Write::Append(vec![line]));
-            app.store.system()?.commit_one(commit).await
-        };
-        if let Err(error) = noted.await {
-            tracing::error!(%error, "a token that was refused could not be noted");
-        }
-    });
+/// Notes that this token was shown and not accepted. Of tokens that there never were nothing is noted, since anybody can make
+/// them up. Where it cannot be noted the token is refused all the same.
+pub(crate) async fn note_refused(app: &App, token: &str, why: Refused, sender: &Sender) {
+    let mut line = begin(token, "refused", sender);
+    line["why"] = match why {
+        Refused::Unknown => "unknown",
+        Refused::WrongSecret => "another secret",
+        Refused::Expired => "expired",
+        Refused::Revoked => "revoked",
+    }
+    .into();
+    let noted = async {
+        let line = NewMessage::new("audit", Text::from_value(&line)?);
+        let commit = Commit::new(key()).write(Write::open()).write(Write::Append(vec![line]));
+        app.store.system()?.commit_one(commit).await
+    };
+    if let Err(error) = noted.await {
+        tracing::error!(%error, token, ?why, "a token was refused, which could not be noted");
+    }
 }
 
 /// Which lines.

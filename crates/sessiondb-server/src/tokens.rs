@@ -97,7 +97,7 @@ pub(crate) struct Caller {
 }
 
 /// Why a token is not accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Refused {
     /// There is no token of this id.
     Unknown,

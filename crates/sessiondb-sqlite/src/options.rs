@@ -105,6 +105,8 @@ pub(crate) const ENDS_BYTES: usize = 32 << 20;
 /// What is kept of one log: so many messages, and so many bytes.
 pub(crate) const END_MESSAGES: usize = 256;
 pub(crate) const END_BYTES: usize = 512 << 10;
+/// What is kept of a short one.
+pub(crate) const END_BYTES_LEAST: usize = 4 << 10;
 /// Connections that read at the same time.
 pub(crate) const READERS_MAX: usize = 4;
 /// Most calls of `commit` in one transaction of the writer.

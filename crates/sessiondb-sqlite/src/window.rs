@@ -218,8 +218,8 @@ fn fitting(conn: &Connection, spans: &[Stretch], max: u64) -> Read<usize> {
 
 /// The newest messages of these stretches, in order, and whether there are more before them.
 fn newest(conn: &Connection, ends: &Ends, spans: &[Stretch], limit: usize) -> Read<(Vec<Message>, bool)> {
-    let mut messages =
-        gather(spans.iter().rev(), limit + 1, |span, missing| ends.newest(conn, span, missing))?;
+    let mut read = ends.read(conn);
+    let mut messages = gather(spans.iter().rev(), limit + 1, |span, missing| read.newest(span, missing))?;
     let more = messages.len() > limit;
     messages.truncate(limit);
     messages.reverse();

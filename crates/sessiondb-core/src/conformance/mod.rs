@@ -420,6 +420,7 @@ macro_rules! conformance_promises {
                 what_is_kept_may_have_gaps
                 a_refused_restore_leaves_what_is_kept
                 what_is_kept_goes_with_the_last_fork
+                numbers_that_are_kept_again_have_other_messages
                 what_is_restored_does_not_stand_in_the_way_of_a_delete
                 restored_sessions_go_on
                 kept_addresses_are_written_by_restores_alone

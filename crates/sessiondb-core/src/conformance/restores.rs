@@ -447,6 +447,26 @@ pub async fn what_is_kept_goes_with_the_last_fork(store: Store) {
     assert_eq!(store.check().await.unwrap().messages, 0);
 }
 
+/// A fork that was deleted and restored was answered the messages that its numbers had before, which were in memory still.
+pub async fn numbers_that_are_kept_again_have_other_messages(store: Store) {
+    store
+        .commit(vec![kept("x", 3), fork_of_kept("short", "x", 1), fork_of_kept("long", "x", 3)])
+        .await
+        .unwrap();
+    let long = key("long");
+    let said = async || {
+        let page = store.message_window(&long, Window::last(50)).await.unwrap();
+        assert_eq!(page.messages, log(&store, &long).await);
+        page.messages.into_iter().map(|message| message.content.get().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(said().await, ["1", "2", "3"]);
+    store.session_delete(&long).await.unwrap();
+    let other = |seq| Message { content: json("\"other\""), ..message(seq) };
+    let again = restore(&kept_key("x"), [Restore::Messages(vec![other(2), other(3)])]);
+    store.commit(vec![again, fork_of_kept("long", "x", 3)]).await.unwrap();
+    assert_eq!(said().await, ["1", "\"other\"", "\"other\""]);
+}
+
 /// A session that is deleted may leave its messages to forks under a name that something restored has already.
 pub async fn what_is_restored_does_not_stand_in_the_way_of_a_delete(store: Store) {
     store.commit_one(open("ann").write(say(&["here"]))).await.unwrap();

@@ -449,14 +449,9 @@ async fn a_token_that_is_refused_is_noted_if_it_was_ever_one() {
     for token in [&expired, &revoked] {
         assert_eq!(shows(token).await.status, 401);
     }
-    // Nobody waits for the notes.
-    let lines = loop {
-        let lines = desk.get("/v1/audit").await.json()["messages"].as_array().unwrap().clone();
-        if lines.len() >= 3 {
-            break lines;
-        }
-        tokio::task::yield_now().await;
-    };
+    // Once an hour each.
+    assert_eq!(shows(&revoked).await.status, 401);
+    let lines = desk.get("/v1/audit").await.json()["messages"].as_array().unwrap().clone();
     let mut told: Vec<String> = lines
         .iter()
         .map(|line| {
@@ -467,9 +462,9 @@ async fn a_token_that_is_refused_is_noted_if_it_was_ever_one() {
         .collect();
     told.sort_unstable();
     let mut expected = [
-        format!("{} the token has expired", &expired[4..16]),
-        format!("{id} the token is not one of this store"),
-        format!("{revoked_id} the token was revoked"),
+        format!("{} expired", &expired[4..16]),
+        format!("{id} another secret"),
+        format!("{revoked_id} revoked"),
     ];
     expected.sort_unstable();
     assert_eq!(told, expected);
