@@ -41,7 +41,8 @@ pub struct Options {
     pub requests_per_second: u32,
     /// Tokens that are refused which one address may try in a minute, before it is told to wait.
     pub refused_per_minute: u32,
-    /// How many writes may wait or be written at a time; more are answered 503.
+    /// How many writes may wait or be written at a time; more are answered 503. Many more than share a sync only make each other
+    /// wait (docs/measured/serve.txt).
     pub writes_max: usize,
     /// How many reads may run at a time; more are answered 503.
     pub reads_max: usize,
@@ -60,7 +61,7 @@ impl Default for Options {
             hosts: Vec::new(),
             requests_per_second: 20_000,
             refused_per_minute: 10,
-            writes_max: 160,
+            writes_max: 96,
             reads_max: 256,
             body_bytes_max: 256 << 20,
             followers_max: 2_000,

@@ -34,8 +34,9 @@ pub(super) fn run(options: &Options, time: Duration) -> Outcome<()> {
     let rate = carried.a_second;
     let before = stored(&server)?;
     let long = Duration::from_secs_f64(options.overload_seconds);
-    let (nominal, _) = open(&client, rate * 0.5, time)?;
-    let nominal_took = took(&server, time);
+    // As long as the other, so that the log is copied and the index follows in both.
+    let (nominal, _) = open(&client, rate * 0.5, long)?;
+    let nominal_took = took(&server, long);
     let (twice, statuses) = open(&client, rate * 2.0, long)?;
     let twice_took = took(&server, long);
     show("append, HTTP, half of it, as it comes", &nominal);
@@ -45,7 +46,7 @@ pub(super) fn run(options: &Options, time: Duration) -> Outcome<()> {
     println!("    answers: {statuses:?}");
     let accepted = statuses.get(&201).copied().unwrap_or(0);
     let now = stored(&server)?;
-    let nominal_accepted = (nominal.a_second * time.as_secs_f64()).round() as u64;
+    let nominal_accepted = (nominal.a_second * long.as_secs_f64()).round() as u64;
     println!(
         "    {accepted} of these and some {nominal_accepted} before were acknowledged; {} more are stored",
         now - before

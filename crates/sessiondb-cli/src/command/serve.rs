@@ -76,7 +76,7 @@ struct Settings {
     /// Refused tokens that one address may try in a minute; more are answered 429 [default: 10]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     refused_per_minute: Option<u32>,
-    /// Writes that may wait at a time; more are answered 503 [default: 160]
+    /// Writes that may wait at a time; more are answered 503 [default: 96]
     #[arg(long, value_name = "N")]
     writes: Option<usize>,
     /// Reads that may run at a time; more are answered 503 [default: 256]
