@@ -83,15 +83,6 @@ pub enum StoreCommand {
 }
 
 impl StoreCommand {
-    /// What of the commands that cannot be done through a server this is.
-    pub fn needs_file(&self) -> Option<&'static str> {
-        match self {
-            StoreCommand::Serve(_) => Some("serve"),
-            StoreCommand::Token(_) => Some("token"),
-            _ => None,
-        }
-    }
-
     /// Whether the command puts something into a store, so that one which is not there is made.
     ///
     /// # Errors

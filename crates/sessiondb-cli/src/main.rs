@@ -32,6 +32,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use sessiondb::blocking;
+use sessiondb_server::Tokens;
 
 use crate::{
     cli::{Cli, Command, StoreCommand},
@@ -77,8 +78,12 @@ fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
 
 fn run_on_store(command: StoreCommand, db: Option<&str>, out: &mut Output) -> Result<Exit, Failure> {
     let url = place::url(db)?;
-    if let Some(what) = command.needs_file() {
-        place::require_file(&url, what)?;
+    match command {
+        StoreCommand::Serve(_) => place::require_file(&url, "serve")?,
+        StoreCommand::Token(args) if place::is_server(&url) => {
+            return command::token::run(args, &place::server(&url)?, out);
+        }
+        _ => {}
     }
     let store = place::open(&url, command.makes_store()?)?;
     let blocking = blocking::Store::from(store.clone());
@@ -104,7 +109,7 @@ fn run_on_store(command: StoreCommand, db: Option<&str>, out: &mut Output) -> Re
         StoreCommand::Check(args) => command::check::run(args, &blocking, out),
         StoreCommand::Optimize(args) => command::optimize::run(args, &blocking, out),
         StoreCommand::Serve(args) => command::serve::run(args, &store, &url, out),
-        StoreCommand::Token(args) => command::token::run(args, &store, out),
+        StoreCommand::Token(args) => command::token::run(args, &Tokens::of(&store)?, out),
     }?;
     blocking.close()?;
     Ok(exit)

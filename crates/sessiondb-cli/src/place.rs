@@ -55,10 +55,15 @@ pub fn is_server(url: &str) -> bool {
     url.starts_with("http://") || url.starts_with("https://")
 }
 
-/// The store of a server. The token is that of the environment, or, for a server on this machine, the one beside the user's own
+/// The store of a server.
+fn served(url: &str) -> Result<Store, Failure> {
+    Ok(Store::new(Arc::new(server(url)?)))
+}
+
+/// A server. The token is that of the environment, or, for a server on this machine, the one beside the user's own
 /// store: it is shown to no other machine. Its certificate must be one that a public authority vouches for, or one in the file that
 /// `SESSIONDB_CA` names.
-fn served(url: &str) -> Result<Store, Failure> {
+pub fn server(url: &str) -> Result<HttpBackend, Failure> {
     let given = env::var("SESSIONDB_TOKEN").ok().filter(|token| !token.is_empty());
     let token = match given {
         Some(token) => Some(token),
@@ -68,8 +73,8 @@ fn served(url: &str) -> Result<Store, Failure> {
         None => None,
     };
     let token = token.as_deref().map(str::trim);
-    let backend = match env::var_os("SESSIONDB_CA").filter(|path| !path.is_empty()) {
-        None => HttpBackend::open(url, token)?,
+    match env::var_os("SESSIONDB_CA").filter(|path| !path.is_empty()) {
+        None => Ok(HttpBackend::open(url, token)?),
         Some(path) => {
             let pem = fs::read(&path).map_err(|error| {
                 let path = Path::new(&path).display();
@@ -78,10 +83,9 @@ fn served(url: &str) -> Result<Store, Failure> {
                     format!("SESSIONDB_CA names {path}, which cannot be read: {error}"),
                 )
             })?;
-            HttpBackend::open_trusting(url, token, &pem)?
+            Ok(HttpBackend::open_trusting(url, token, &pem)?)
         }
-    };
-    Ok(Store::new(Arc::new(backend)))
+    }
 }
 
 /// What only whoever has the store's file can do.

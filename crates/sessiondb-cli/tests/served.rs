@@ -170,8 +170,24 @@ fn a_server_is_started_used_and_stopped() {
         assert_eq!(run(&served.address, command).0, Some(0), "{command:?}");
     }
     assert_eq!(run(db.to_str().unwrap(), &["ls"]), run(&served.address, &["ls"]));
-    let (code, _, said) = run(&served.address, &["token", "ls"]);
-    assert_eq!(code, Some(2), "{said}");
+    let (code, made, said) =
+        run(&served.address, &["token", "new", "a reader", "--right", "read", "--days", "1"]);
+    assert_eq!(code, Some(0), "{said}");
+    let id = said.strip_prefix("this is token ").and_then(|said| said.split(',').next()).unwrap();
+    let reader = made.trim();
+    assert_eq!(ask(&agent, "GET", &url("/v1/usage"), reader, None).unwrap().0, 200);
+    for command in [
+        &["token", "ls"][..],
+        &["token", "ls", "-o", "jsonl"],
+        &["token", "revoke", "nobody"],
+        &["token", "revoke", "a/b"],
+    ] {
+        assert_eq!(run(&served.address, command), run(db.to_str().unwrap(), command), "{command:?}");
+    }
+    assert_eq!(run(&served.address, &["token", "revoke", id]).0, Some(0));
+    assert_eq!(ask(&agent, "GET", &url("/v1/usage"), reader, None).unwrap().0, 401);
+    let (code, _, said) = run(&served.address, &["serve"]);
+    assert!(code == Some(2) && said.contains("needs the store itself"), "{said}");
 
     served.signal("-TERM");
     assert!(served.child.wait().unwrap().success());

@@ -105,6 +105,29 @@ impl HttpBackend {
         HttpBackend::reach(address, token, RootCerts::from(trusted))
     }
 
+    /// Asks on this thread what is the server's own and not the store's: its tokens, its audit log. `path` is one of those that
+    /// `/openapi.json` describes. `None` is for what is not there.
+    ///
+    /// # Errors
+    /// As the server's answer says; [`Error::Unknown`] if there was none.
+    ///
+    /// ```no_run
+    /// # fn main() -> sessiondb_core::Result<()> {
+    /// let server = sessiondb_client::HttpBackend::open("http://127.0.0.1:7878", Some("sdb_…"))?;
+    /// let lines: Option<sessiondb_core::MessagePage> = server.request("GET", "/v1/audit", None::<&()>)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn request<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<Option<T>> {
+        self.server.is_open()?;
+        self.server.send(method, path, body)?.read_found()
+    }
+
     fn reach(address: &str, token: Option<&str>, trusted: RootCerts) -> Result<HttpBackend> {
         let cannot =
             |reason: &str| Error::CannotOpen { location: address.to_owned(), reason: reason.to_owned() };

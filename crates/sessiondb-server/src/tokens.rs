@@ -29,7 +29,7 @@ const KEPT_MAX: usize = 10_000;
 const COLLECTION: &str = "tokens";
 
 /// A token but for its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenInfo {
     /// What names it.
     #[schema(example = "4vJ8cQ2LrTz0")]

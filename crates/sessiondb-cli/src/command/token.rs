@@ -2,8 +2,10 @@
 
 use chrono::TimeDelta;
 use pollster::block_on;
-use sessiondb::{Scope, Store, time};
-use sessiondb_server::{NewToken, Right, Rights, TokenInfo, Tokens};
+use serde::{Deserialize, Serialize};
+use sessiondb::{Error, Result, Scope, time};
+use sessiondb_client::HttpBackend;
+use sessiondb_server::{NewToken, Right, TokenInfo, Tokens};
 
 use crate::{
     exit::{Exit, Failure},
@@ -13,7 +15,8 @@ use crate::{
 
 const ABOUT: &str = "\
 Makes, lists and revokes the tokens with which programs use a server of this store (`sessiondb serve`). They are kept in \
-the store itself: run it where the store is. A server that runs learns of it within seconds.
+the store itself. On the store's file everything may be done, and a server that runs learns of it within seconds; through a \
+server (--url http://…) it takes a token with the right admin, and what it makes may do no more than that.
 
 A token has rights, none of which includes another: read, append (open sessions, append messages), state (status, \
 metadata, documents, what is shown), delete, export, import, admin. It sees what its scope covers: the \
@@ -77,19 +80,80 @@ impl Args {
     }
 }
 
-pub fn run(args: Args, store: &Store, out: &mut Output) -> Result<Exit, Failure> {
-    let tokens = Tokens::of(store)?;
+/// Where tokens are made.
+pub trait Desk {
+    /// Answers the token's text and its id. With 0 days it never ends.
+    fn make(&self, name: String, rights: Vec<Right>, scope: Scope, days: i64) -> Result<(String, String)>;
+    fn list(&self) -> Result<Vec<TokenInfo>>;
+    fn revoke(&self, id: &str) -> Result<Option<TokenInfo>>;
+}
+
+impl Desk for Tokens {
+    fn make(&self, name: String, rights: Vec<Right>, scope: Scope, days: i64) -> Result<(String, String)> {
+        let expires_at = (days > 0).then(|| time::now() + TimeDelta::days(days));
+        let new = NewToken { name, rights: rights.into_iter().collect(), scope, expires_at };
+        let (token, info) = block_on(self.create(new))?;
+        Ok((token.reveal(), info.id))
+    }
+
+    fn list(&self) -> Result<Vec<TokenInfo>> {
+        block_on(Tokens::list(self))
+    }
+
+    fn revoke(&self, id: &str) -> Result<Option<TokenInfo>> {
+        block_on(Tokens::revoke(self, id))
+    }
+}
+
+/// A server, through its routes.
+impl Desk for HttpBackend {
+    fn make(&self, name: String, rights: Vec<Right>, scope: Scope, days: i64) -> Result<(String, String)> {
+        #[derive(Serialize)]
+        struct Asked {
+            name: String,
+            rights: Vec<Right>,
+            scope: String,
+            days: i64,
+        }
+
+        #[derive(Deserialize)]
+        struct Made {
+            token: String,
+            id: String,
+        }
+
+        let asked = Asked { name, rights, scope: scope.to_string(), days };
+        let made: Option<Made> = self.request("POST", "/v1/tokens", Some(&asked))?;
+        made.map(|made| (made.token, made.id)).ok_or_else(no_tokens)
+    }
+
+    fn list(&self) -> Result<Vec<TokenInfo>> {
+        self.request("GET", "/v1/tokens", None::<&()>)?.ok_or_else(no_tokens)
+    }
+
+    fn revoke(&self, id: &str) -> Result<Option<TokenInfo>> {
+        // What is no id has no place in an address.
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Ok(None);
+        }
+        self.request("DELETE", &format!("/v1/tokens/{id}"), None::<&()>)
+    }
+}
+
+fn no_tokens() -> Error {
+    Error::Storage("the server has no tokens".into())
+}
+
+pub fn run(args: Args, desk: &dyn Desk, out: &mut Output) -> std::result::Result<Exit, Failure> {
     match args.action {
         Action::New { name, rights, scope, days } => {
-            let rights: Rights = rights.into_iter().collect();
-            let expires_at = (days > 0).then(|| time::now() + TimeDelta::days(days));
-            let (token, info) = block_on(tokens.create(NewToken { name, rights, scope, expires_at }))?;
-            out.text(&format!("{}\n", token.reveal()))?;
+            let (text, id) = desk.make(name, rights, scope, days)?;
+            out.text(&format!("{text}\n"))?;
             out.flush()?;
-            out.talk(&Line::new().plain(format!("this is token {}, and is not shown again", info.id)));
+            out.talk(&Line::new().plain(format!("this is token {id}, and is not shown again")));
         }
         Action::Ls { output } => {
-            let all = block_on(tokens.list())?;
+            let all = desk.list()?;
             match output {
                 Form::Jsonl => all.iter().try_for_each(|token| out.json_line(token))?,
                 Form::Table => {
@@ -99,7 +163,7 @@ pub fn run(args: Args, store: &Store, out: &mut Output) -> Result<Exit, Failure>
                 }
             }
         }
-        Action::Revoke { id } => match block_on(tokens.revoke(&id))? {
+        Action::Revoke { id } => match desk.revoke(&id)? {
             Some(token) => {
                 out.talk(&Line::new().plain(format!("token {} ({}) is revoked", token.id, token.name)))
             }
