@@ -23,7 +23,9 @@ use crate::{
     lines::Lines,
     page,
     problem::{Kind, Problem},
-    request::{self, KeyInPath, Named, Object, Query, Repeatable, expected_state, idempotency_key, key},
+    request::{
+        self, KeyInPath, Messages, Named, Object, Query, Repeatable, expected_state, idempotency_key, key,
+    },
     sessions::link,
 };
 
@@ -240,11 +242,7 @@ pub(crate) async fn append(
     }
     request::require_json(headers)?;
     let bytes = request::whole(&app, request).await?;
-    let messages: Vec<Object<NewMessage>> = match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'[') => request::parse(&bytes)?,
-        _ => vec![request::parse(&bytes)?],
-    };
-    let messages = messages.into_iter().map(|Object(message)| message).collect();
+    let Messages(messages) = request::parse(&bytes)?;
     let mut commit = Commit::new(key).write(Write::open()).write(Write::Append(messages));
     commit.id = id;
     commit.expect.extend(expected);

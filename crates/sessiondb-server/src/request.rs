@@ -11,9 +11,9 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{DeserializeOwned, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
-use sessiondb::{CommitId, Expect, LogId, SessionKey};
+use sessiondb::{CommitId, Expect, LogId, NewMessage, SessionKey};
 use utoipa::IntoParams;
 
 use crate::{
@@ -126,6 +126,39 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
         }
 
         deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Object)
+    }
+}
+
+/// A message, or an array of them.
+#[derive(Debug)]
+pub(crate) struct Messages(pub Vec<NewMessage>);
+
+impl<'de> Deserialize<'de> for Messages {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Messages, D::Error> {
+        struct OneOrMore;
+
+        impl<'de> Visitor<'de> for OneOrMore {
+            type Value = Messages;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a message or an array of messages, each an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Messages, A::Error> {
+                NewMessage::deserialize(MapAccessDeserializer::new(map))
+                    .map(|message| Messages(vec![message]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Messages, A::Error> {
+                let mut messages = Vec::new();
+                while let Some(Object(message)) = items.next_element()? {
+                    messages.push(message);
+                }
+                Ok(Messages(messages))
+            }
+        }
+
+        deserializer.deserialize_any(OneOrMore)
     }
 }
 

@@ -18,8 +18,8 @@ use crate::{
     app::App,
     problem::Problem,
     request::{
-        Body, BodyOr, KeyInPath, Named, Object, Query, Repeatable, expected_state, idempotency_key, key,
-        location,
+        Body, BodyOr, KeyInPath, Messages, Named, Object, Query, Repeatable, expected_state, idempotency_key,
+        key, location,
     },
     right::Right,
     sessions::{SessionJson, found},
@@ -34,8 +34,9 @@ pub(crate) struct Compaction {
     keep: Option<usize>,
     /// The last message to hide: the last one that the summary is of.
     through: Option<u64>,
-    /// What stands in the place of what is hidden; none just hides.
-    summary: Option<NewMessage>,
+    /// What stands in the place of what is hidden: a message, or an array of them. Without, what is hidden is hidden.
+    #[schema(value_type = Option<NewMessage>)]
+    summary: Option<Messages>,
 }
 
 /// Hides the older messages behind a summary. Less is hidden where a tool call would be cut from its result.
@@ -71,7 +72,8 @@ pub(crate) async fn compact(
         },
         _ => return Err(Problem::invalid("a compaction names either 'keep' or 'through'")),
     };
-    let write = Write::Compact { through, summary: new.summary.into_iter().collect() };
+    let write =
+        Write::Compact { through, summary: new.summary.map_or_else(Vec::new, |Messages(summary)| summary) };
     commit(&app, &access, &headers, Commit::new(key).write(write)).await
 }
 
@@ -190,7 +192,8 @@ pub(crate) struct Replacement {
     #[schema(example = json!([2]))]
     expected: Vec<u64>,
     /// What stands in their place.
-    messages: Vec<NewMessage>,
+    #[schema(value_type = Vec<NewMessage>)]
+    messages: Messages,
 }
 
 /// Puts other messages in the place of the newest ones, if the session still ends with those.
@@ -208,7 +211,7 @@ pub(crate) async fn replace_suffix(
     let replace = Commit::new(key(&text)?)
         .expect(Expect::Tail(new.expected))
         .write(Write::Pop { count })
-        .write(Write::Append(new.messages));
+        .write(Write::Append(new.messages.0));
     commit(&app, &access, &headers, replace).await
 }
 

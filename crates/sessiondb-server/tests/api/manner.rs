@@ -418,6 +418,34 @@ async fn what_was_deleted_is_noted() {
     assert_eq!(desk.ask(Method::DELETE, "/v1/sessions/~system:audit:::", None).await.problem(), "invalid");
 }
 
+/// A summary that is an array of messages was refused with words that said nothing of it, and an array of strings was taken for
+/// a message.
+#[tokio::test]
+async fn where_messages_belong_one_or_more_are_taken() {
+    let desk = Desk::furnished().await;
+    let (messages, compact) = (format!("{}/messages", session()), format!("{}/compact", session()));
+    let summary = |text: &str| json!({ "role": "system", "content": text });
+    let three = json!([said("3"), said("4"), said("5")]);
+    assert_eq!(desk.ask(Method::POST, &messages, Some(three)).await.json()["seqs"], json!([3, 4, 5]));
+    let one = json!({ "through": 3, "summary": summary("of three") });
+    assert_eq!(desk.ask(Method::POST, &compact, Some(one)).await.json()["seqs"], json!([6]));
+    let two = json!({ "through": 4, "summary": [summary("of four"), summary("and more")] });
+    assert_eq!(desk.ask(Method::POST, &compact, Some(two)).await.json()["seqs"], json!([7, 8]));
+    for (path, body) in [
+        (&compact, json!({ "through": 5, "summary": ["system", "short"] })),
+        (&compact, json!({ "through": 5, "summary": "short" })),
+        (&messages, json!(["user", "hello"])),
+        (&messages, json!("hello")),
+        (&messages, Value::Null),
+    ] {
+        let answer = desk.ask(Method::POST, path, Some(body.clone())).await;
+        assert_eq!(answer.problem(), "invalid", "{body}");
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains("an object"), "{body}: {detail}");
+    }
+    assert_eq!(desk.get(&session()).await.json()["head"], 8);
+}
+
 /// The token of this id with a secret that is not its own.
 fn with_another_secret(token: &str) -> String {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
