@@ -18,6 +18,16 @@ use tower::ServiceExt;
 /// The session of the examples.
 pub const KEY: &str = "main:cli::dm:ann";
 
+/// Where that session is.
+pub fn session() -> String {
+    format!("/v1/sessions/{KEY}")
+}
+
+/// A message of a user.
+pub fn said(text: &str) -> Value {
+    json!({ "role": "user", "content": text })
+}
+
 pub struct Desk {
     pub store: Store,
     pub router: Router,

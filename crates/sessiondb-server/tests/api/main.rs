@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test: a panic is how it fails")]
 
+mod audit;
+mod conditions;
 mod desk;
 mod examples;
 mod manner;

@@ -1,4 +1,4 @@
-//! How the server speaks HTTP: conditions, repetitions, links, and what it refuses.
+//! How the server speaks HTTP: what it finds, how pages lead to each other, what it refuses.
 
 use axum::{
     body::Body,
@@ -7,15 +7,7 @@ use axum::{
 use serde_json::{Value, json};
 use sessiondb_server::{BODY_BYTES_MAX, Options};
 
-use crate::desk::{Desk, KEY};
-
-fn session() -> String {
-    format!("/v1/sessions/{KEY}")
-}
-
-fn said(text: &str) -> Value {
-    json!({ "role": "user", "content": text })
-}
+use crate::desk::{Desk, KEY, said, session};
 
 #[tokio::test]
 async fn a_session_is_opened_once_and_found_then() {
@@ -30,110 +22,6 @@ async fn a_session_is_opened_once_and_found_then() {
     assert_eq!(opened.json()["key"], parts);
     let again = desk.ask(Method::POST, "/v1/sessions", Some(json!({ "key": parts }))).await;
     assert_eq!((again.status, &again.json()["id"]), (StatusCode::OK, &json!(KEY)));
-}
-
-#[tokio::test]
-async fn a_state_is_changed_only_as_it_was_seen() {
-    let desk = Desk::furnished().await;
-    let seen = desk.get(&session()).await;
-    let tag = seen.header("etag").to_owned();
-    // What is appended meanwhile does not count, but it is another answer.
-    desk.ask(Method::POST, &format!("{}/messages", session()), Some(said("And in Oslo?"))).await;
-    let idle = Some(json!({ "status": "idle", "metadata": { "a": 1 } }));
-    let changed = desk.ask_with(Method::PATCH, &session(), &[("if-match", &tag)], idle.clone()).await;
-    assert_eq!((changed.status, &changed.json()["status"]), (StatusCode::OK, &json!("idle")));
-    let refused = desk.ask_with(Method::PATCH, &session(), &[("if-match", &tag)], idle).await;
-    assert_eq!(
-        (refused.status, &*refused.problem()),
-        (StatusCode::PRECONDITION_FAILED, "precondition-failed")
-    );
-    assert_eq!(refused.json()["conflict"], json!({ "kind": "state", "expected": 1, "current": 2 }));
-    let merged =
-        desk.ask(Method::PATCH, &session(), Some(json!({ "metadata": { "b": 2, "a": null } }))).await;
-    assert_eq!(merged.json()["metadata"], json!({ "b": 2 }));
-    let refused = desk.ask_with(Method::DELETE, &session(), &[("if-match", &tag)], None).await;
-    assert_eq!(refused.status, StatusCode::PRECONDITION_FAILED);
-    for bad in ["7", "\"x\"", "\"1.0.0\", \"2.0.0\""] {
-        let refused = desk.ask_with(Method::DELETE, &session(), &[("if-match", bad)], None).await;
-        assert_eq!((refused.status, &*refused.problem()), (StatusCode::BAD_REQUEST, "invalid"), "{bad}");
-    }
-    assert_eq!(desk.ask(Method::DELETE, &session(), None).await.status, StatusCode::NO_CONTENT);
-    assert_eq!(desk.ask(Method::DELETE, &session(), None).await.problem(), "not-found");
-}
-
-/// A delete whose answer was lost is sent again, and answered as the first time.
-#[tokio::test]
-async fn a_repeated_delete_is_one() {
-    let desk = Desk::furnished().await;
-    for _ in 0..2 {
-        let deleted = desk.ask_with(Method::DELETE, &session(), &[("idempotency-key", "once")], None).await;
-        assert_eq!(deleted.status, StatusCode::NO_CONTENT);
-    }
-    assert_eq!(desk.ask(Method::DELETE, &session(), None).await.problem(), "not-found");
-}
-
-#[tokio::test]
-async fn what_has_not_changed_is_not_sent_again() {
-    let desk = Desk::furnished().await;
-    for path in [session(), format!("{}/documents/notes/todo", session())] {
-        let first = desk.get(&path).await;
-        let tag = first.header("etag").to_owned();
-        let same = desk.ask_with(Method::GET, &path, &[("if-none-match", &tag)], None).await;
-        assert_eq!((same.status, same.body.len(), same.header("etag")), (StatusCode::NOT_MODIFIED, 0, &*tag));
-        let other = desk.ask_with(Method::GET, &path, &[("if-none-match", "\"x\"")], None).await;
-        assert_eq!((other.status, other.body), (StatusCode::OK, first.body));
-    }
-    let tag = desk.get(&session()).await.header("etag").to_owned();
-    desk.ask(Method::POST, &format!("{}/messages", session()), Some(said("more"))).await;
-    assert_eq!(
-        desk.ask_with(Method::GET, &session(), &[("if-none-match", &tag)], None).await.status,
-        StatusCode::OK
-    );
-}
-
-#[tokio::test]
-async fn a_document_is_changed_only_as_it_was_seen() {
-    let desk = Desk::furnished().await;
-    let path = format!("{}/documents/notes/todo", session());
-    let tag = desk.get(&path).await.header("etag").to_owned();
-    let done = Some(json!({ "done": true }));
-    let created = desk.ask_with(Method::PUT, &path, &[("if-none-match", "*")], done.clone()).await;
-    assert_eq!(created.status, StatusCode::PRECONDITION_FAILED);
-    let put = desk.ask_with(Method::PUT, &path, &[("if-match", &tag)], done.clone()).await;
-    assert_eq!((put.status, &put.json()["body"]), (StatusCode::OK, &json!({ "done": true })));
-    let late = desk.ask_with(Method::PATCH, &path, &[("if-match", &tag)], Some(json!({ "by": "ann" }))).await;
-    assert_eq!(late.json()["conflict"]["kind"], "document");
-    let patched = desk.ask(Method::PATCH, &path, Some(json!({ "by": "ann" }))).await;
-    assert_eq!(patched.json()["body"], json!({ "done": true, "by": "ann" }));
-    // A name may have anything in it.
-    let odd = format!("{}/documents/a%2Fb/%3F%20%C3%A9", session());
-    assert_eq!(desk.ask_with(Method::PUT, &odd, &[("if-none-match", "*")], Some(json!(1))).await.status, 200);
-    let read = desk.get(&odd).await.json();
-    assert_eq!((&read["collection"], &read["id"]), (&json!("a/b"), &json!("? é")));
-    assert_eq!(desk.ask(Method::DELETE, &odd, None).await.status, StatusCode::NO_CONTENT);
-    assert_eq!(desk.ask(Method::DELETE, &odd, None).await.problem(), "not-found");
-}
-
-#[tokio::test]
-async fn a_repeated_append_is_one() {
-    let desk = Desk::new().await;
-    let path = format!("{}/messages", session());
-    let header = [("idempotency-key", "turn-1")];
-    let first = desk.ask_with(Method::POST, &path, &header, Some(said("a"))).await;
-    assert_eq!((first.status, first.json()["seqs"].clone()), (StatusCode::CREATED, json!([1])));
-    let again = desk.ask_with(Method::POST, &path, &header, Some(said("a"))).await;
-    assert_eq!(
-        (again.status, &again.json()["replayed"], &again.json()["seqs"]),
-        (StatusCode::OK, &json!(true), &json!([1]))
-    );
-    let other = desk.ask_with(Method::POST, &path, &header, Some(said("b"))).await;
-    assert_eq!((other.status, &*other.problem()), (StatusCode::CONFLICT, "conflict"));
-    assert_eq!(other.json()["conflict"], json!({ "kind": "commit_id", "id": "turn-1" }));
-    let named = json!([{ "role": "user", "content": "c", "message_id": "m" }, said("d")]);
-    assert_eq!(desk.ask(Method::POST, &path, Some(named)).await.json()["seqs"], json!([2, 3]));
-    let named = json!({ "role": "user", "content": "c", "message_id": "m" });
-    let again = desk.ask(Method::POST, &path, Some(named)).await;
-    assert_eq!((again.status, again.json()["seqs"].clone()), (StatusCode::OK, json!([2])));
 }
 
 /// Numbers that no double holds, the order of members, members twice: all comes back as it was sent.
@@ -369,55 +257,6 @@ async fn usage_is_what_the_token_sees() {
     assert_eq!(answer.json()["total"]["sessions"], 0);
 }
 
-/// What cannot be taken back has a line of who did it, which nobody can take away.
-#[tokio::test]
-async fn what_was_deleted_is_noted() {
-    let desk = Desk::furnished().await;
-    assert_eq!(desk.get("/v1/audit").await.json()["messages"], json!([]));
-    desk.ask(Method::DELETE, &session(), None).await;
-    desk.ask(Method::DELETE, &session(), None).await;
-    desk.ask(
-        Method::POST,
-        "/v1/commits",
-        Some(json!([{ "key": "ait42:worktree:0123456789abcdef:session:comp-1", "writes": ["delete"] }])),
-    )
-    .await;
-    let made = desk
-        .ask(
-            Method::POST,
-            "/v1/tokens",
-            Some(json!({ "name": "x", "rights": ["read"], "scope": "main:*", "days": 1 })),
-        )
-        .await;
-    let id = made.json()["id"].as_str().unwrap().to_owned();
-    desk.ask(Method::DELETE, &format!("/v1/tokens/{id}"), None).await;
-    let lines = desk.get("/v1/audit?after=0").await.json();
-    assert!(lines["messages"].as_array().unwrap().iter().all(|line| line["content"]["request"].is_string()));
-    let told: Vec<String> = lines["messages"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|line| {
-            format!(
-                "{} {}",
-                line["content"]["action"].as_str().unwrap(),
-                line["content"]["object"].as_str().unwrap()
-            )
-        })
-        .collect();
-    let revoked = format!("revoke a token {id}");
-    assert_eq!(
-        told,
-        [
-            &format!("delete {KEY}"),
-            "delete ait42:worktree:0123456789abcdef:session:comp-1",
-            "make a token x for main:*",
-            &revoked
-        ]
-    );
-    assert_eq!(desk.ask(Method::DELETE, "/v1/sessions/~system:audit:::", None).await.problem(), "invalid");
-}
-
 /// A summary that is an array of messages was refused with words that said nothing of it, and an array of strings was taken for
 /// a message.
 #[tokio::test]
@@ -446,58 +285,6 @@ async fn where_messages_belong_one_or_more_are_taken() {
     assert_eq!(desk.get(&session()).await.json()["head"], 8);
 }
 
-/// The token of this id with a secret that is not its own.
-fn with_another_secret(token: &str) -> String {
-    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let (named, digit) = (&token[..token.len() - 7], &token[token.len() - 7..][..1]);
-    let other = format!("{named}{}", if digit == "x" { "y" } else { "x" });
-    let crc = crc32fast::hash(other.as_bytes()) as usize;
-    let check = (0..6).rev().map(|place| char::from(DIGITS[crc / 62_usize.pow(place) % 62]));
-    format!("{other}{}", check.collect::<String>())
-}
-
-#[tokio::test]
-async fn a_token_that_is_refused_is_noted_if_it_was_ever_one() {
-    let desk = Desk::furnished().await;
-    let (id, token) = desk.token(sessiondb_server::Rights::all(), sessiondb::Scope::all(), None).await;
-    let unknown = Desk::new().await.admin;
-    let expired = desk.expired().await;
-    let (revoked_id, revoked) =
-        desk.token(sessiondb_server::Rights::all(), sessiondb::Scope::all(), None).await;
-    desk.tokens.revoke(&revoked_id).await.unwrap();
-    let shows = async |token: &str| {
-        let mut request = crate::desk::request(Method::GET, "/v1/usage", Some(token), None);
-        request.headers_mut().insert("x-request-id", "r-1".parse().unwrap());
-        desk.call(request).await
-    };
-    assert_eq!(shows(&token).await.status, 200);
-    let wrong = shows(&with_another_secret(&token)).await;
-    // Nothing tells it from a token that there never was.
-    assert_eq!((wrong.status, wrong.json()), (StatusCode::UNAUTHORIZED, shows(&unknown).await.json()));
-    for token in [&expired, &revoked] {
-        assert_eq!(shows(token).await.status, 401);
-    }
-    // Once an hour each.
-    assert_eq!(shows(&revoked).await.status, 401);
-    let lines = desk.get("/v1/audit").await.json()["messages"].as_array().unwrap().clone();
-    let mut told: Vec<String> = lines
-        .iter()
-        .map(|line| {
-            let line = &line["content"];
-            assert_eq!((&line["action"], &line["request"]), (&json!("refused"), &json!("r-1")));
-            format!("{} {}", line["token"].as_str().unwrap(), line["why"].as_str().unwrap())
-        })
-        .collect();
-    told.sort_unstable();
-    let mut expected = [
-        format!("{} expired", &expired[4..16]),
-        format!("{id} another secret"),
-        format!("{revoked_id} revoked"),
-    ];
-    expected.sort_unstable();
-    assert_eq!(told, expected);
-}
-
 /// A conflict told what is stored to a token that may not read it, and an empty commit needed no right at all.
 #[tokio::test]
 async fn what_is_expected_is_told_only_to_who_may_read() {
@@ -517,62 +304,6 @@ async fn what_is_expected_is_told_only_to_who_may_read() {
     let commit = json!([{ "key": KEY, "writes": [{ "append": [said("a")] }] }]);
     let request = crate::desk::request(Method::POST, "/v1/commits", Some(&writer), Some(&commit));
     assert_eq!(desk.call(request).await.status, StatusCode::OK);
-}
-
-/// What is kept by number hides another thing when it is sent again.
-#[tokio::test]
-async fn a_compaction_that_is_repeatable_names_its_last_message() {
-    let desk = Desk::furnished().await;
-    let path = format!("{}/compact", session());
-    let header = [("idempotency-key", "c1")];
-    let refused = desk.ask_with(Method::POST, &path, &header, Some(json!({ "keep": 1 }))).await;
-    assert_eq!(refused.problem(), "invalid");
-    for replayed in [false, true] {
-        let done = desk.ask_with(Method::POST, &path, &header, Some(json!({ "through": 1 }))).await.json();
-        assert_eq!((&done["changed"], &done["replayed"]), (&json!(true), &json!(replayed)));
-    }
-}
-
-/// A tag names its session too: another one that was opened under the key since is not meant by it.
-#[tokio::test]
-async fn a_session_that_was_opened_since_is_another_one() {
-    let desk = Desk::furnished().await;
-    let tag = desk.get(&session()).await.header("etag").to_owned();
-    let once = [("idempotency-key", "once"), ("if-match", tag.as_str())];
-    assert_eq!(desk.ask_with(Method::DELETE, &session(), &once, None).await.status, 204);
-    assert_eq!(desk.ask_with(Method::DELETE, &session(), &once, None).await.status, 204, "it is repeated");
-    // With as many revisions and messages as the one before.
-    desk.ask(Method::POST, &format!("{}/messages", session()), Some(json!([said("a"), said("b")]))).await;
-    desk.ask(Method::PUT, &format!("{}/documents/notes/todo", session()), Some(json!({}))).await;
-    for (method, header) in [(Method::DELETE, &once[..]), (Method::PATCH, &once[1..])] {
-        let refused = desk.ask_with(method, &session(), header, Some(json!({ "status": "idle" }))).await;
-        assert_eq!((refused.status.as_u16(), refused.problem()), (412, "precondition-failed".into()));
-    }
-    assert_eq!(desk.get(&session()).await.status, 200);
-}
-
-/// Who sends a name relies on it. Where it means nothing it is refused, and not passed over.
-#[tokio::test]
-async fn a_name_is_taken_or_refused() {
-    let desk = Desk::furnished().await;
-    let (mut taken, mut refused) = (0, 0);
-    for operation in crate::desk::operations() {
-        if operation.method == Method::GET || operation.right.is_null() {
-            continue;
-        }
-        let header = [("idempotency-key", "n")];
-        let answer =
-            desk.ask_with(operation.method.clone(), &operation.path, &header, operation.body.clone()).await;
-        // A few that take it refuse it with some bodies, in other words.
-        let whole = format!("{} {} takes no Idempotency-Key", operation.method, operation.path);
-        let is_refused = answer.status == 400 && answer.json()["detail"] == whole;
-        match operation.repeatable {
-            true => taken += 1,
-            false => refused += 1,
-        }
-        assert_eq!(is_refused, !operation.repeatable, "{operation:?}: {}", answer.status);
-    }
-    assert!(taken >= 14 && refused >= 12, "{taken} take a name, {refused} do not");
 }
 
 #[tokio::test]
